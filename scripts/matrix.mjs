@@ -1,0 +1,36 @@
+// Runs the tests against the newest versions that the package allows, in a copy, so that node_modules here stays as
+// it is locked.
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const versions = {
+  "@connectrpc/connect": "2.2.0",
+  "@connectrpc/connect-node": "2.2.0",
+  "@connectrpc/connect-web": "2.2.0",
+  "p-retry": "9.0.0",
+};
+
+const copy = mkdtempSync(join(tmpdir(), "farewell-matrix-"));
+try {
+  const listed = execFileSync("git", ["ls-files", "-z", "-co", "--exclude-standard"], { encoding: "utf8" });
+  // Git also lists files that were deleted but not yet committed as such.
+  for (const path of listed.split("\0").filter((path) => path !== "" && existsSync(path))) {
+    cpSync(path, join(copy, path));
+  }
+  const wanted = Object.entries(versions).map(([name, version]) => `${name}@${version}`);
+  run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--engine-strict=false", ...wanted]);
+  for (const [name, version] of Object.entries(versions)) {
+    const installed = JSON.parse(readFileSync(join(copy, "node_modules", name, "package.json"), "utf8")).version;
+    if (installed !== version) throw new Error(`expected ${name} ${version}, found ${installed}`);
+  }
+  run("npx", ["--no", "vitest", "run"]);
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+
+function run(command, args) {
+  console.log(`> ${command} ${args.join(" ")}`);
+  execFileSync(command, args, { cwd: copy, stdio: "inherit" });
+}
