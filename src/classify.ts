@@ -1,0 +1,139 @@
+import { ConnectError } from "@connectrpc/connect";
+import { systemClock } from "./clock.js";
+import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
+import { type ConnectionState, fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
+import { detailsOf, fieldsFor, type ReasonMappings, type Words, wordsOf } from "./spoken.js";
+import { codeOf } from "./wire.js";
+
+/** What is known about one ending. */
+export type Evidence =
+  /** Something was thrown. `connection`: `Http2SessionManager.state()`, read in the same tick. `canceled`: by us. */
+  | { readonly error: unknown; readonly connection?: ConnectionState | undefined; readonly canceled?: boolean }
+  /** The stream ended without an error. `endless`: its method has no natural end. */
+  | { readonly trailer: Headers; readonly endless?: boolean }
+  /** A watchdog of ours ran out. */
+  | { readonly silent: string };
+
+export interface ClassifyOptions {
+  /** Epoch ms; relative times that the server gave count from here. @default the system's time */
+  readonly now?: number;
+  /** An app's own ErrorInfo domains and reasons. */
+  readonly reasons?: ReasonMappings | undefined;
+  /** What a bare abort means on this server. For servers that can only kick by cutting the stream. @default "aborted" */
+  readonly abortedMeans?: Reason | undefined;
+  /** A reason that was announced and still counts. */
+  readonly notice?: DisconnectInit | undefined;
+}
+
+/**
+ * Names the way in which a stream ended, or answers `undefined` for what is not a disconnect: an error of the
+ * application, a permanent misconfiguration, our own cancellation, or a stream that is simply complete.
+ *
+ * Evidence counts in the order of trust: our typed detail, `google.rpc.ErrorInfo`, the metadata mirror, an announced
+ * notice, the status code, the HTTP status, the transport's error. `kicked`, `banned` and `superseded` come from the
+ * server's words alone. Never throws.
+ *
+ * @example
+ * classify({ error: new ConnectError("kicked", Code.Internal) })?.reason // "aborted"
+ */
+export function classify(evidence: Evidence, options: ClassifyOptions = {}): Disconnect | undefined {
+  try {
+    return name(evidence, options);
+  } catch {
+    return undefined; // an error whose own getters throw tells us nothing
+  }
+}
+
+function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefined {
+  if ("silent" in evidence) {
+    const inferred = { reason: "network", source: "liveness" } as const;
+    return conclude(inferred, noWords, evidence.silent, undefined, options);
+  }
+  const now = options.now ?? systemClock.now();
+  if ("trailer" in evidence) {
+    const words = wordsOf([], evidence.trailer, now, options.reasons);
+    // connect-es takes an OK in grpc-status-details-bin for the status, whatever grpc-status itself says.
+    const status = Number(evidence.trailer.get("grpc-status") ?? 0);
+    const inferred = status !== 0 ? fromStatus(status, words.retry) : evidence.endless ? endOfEndless : undefined;
+    const text = evidence.trailer.get("grpc-message") ?? "the stream ended without a reason";
+    return conclude(inferred, words, text, undefined, options, status);
+  }
+  const { error } = evidence;
+  if (evidence.canceled) return undefined;
+  const causes = causesOf(error);
+  if (!(error instanceof ConnectError)) {
+    if (!(error instanceof Error)) return undefined;
+    return conclude(
+      fromTransport(0, error.message, causes, evidence.connection),
+      noWords,
+      error.message,
+      error,
+      options,
+    );
+  }
+  const text = error.rawMessage;
+  const words = wordsOf(detailsOf(error), error.metadata, now, options.reasons);
+  return conclude(infer(error, text, causes, evidence.connection, words), words, text, error, options, error.code);
+}
+
+const endOfEndless: Inferred = { reason: "aborted", source: "status" };
+const noWords: Words = { spoken: undefined, localized: undefined, retry: false, retryAt: undefined };
+
+function infer(
+  error: ConnectError,
+  text: string,
+  causes: readonly unknown[],
+  connection: ConnectionState | undefined,
+  words: Words,
+): Inferred {
+  const http = /^HTTP (\d{3})$/.exec(text);
+  if (http) return fromHttp(Number(http[1]), words.retry);
+  // No metadata: no response reached us, so the transport made this error up.
+  const local = error.metadata.keys().next().done === true && error.details.length === 0;
+  if (local) return fromTransport(error.code, text, causes, connection);
+  // A web page or a login form in place of the service.
+  return text.startsWith("unsupported content type") ? undefined : fromStatus(error.code, words.retry);
+}
+
+function conclude(
+  inferred: Inferred,
+  words: Words,
+  text: string,
+  cause: unknown,
+  { notice, abortedMeans }: ClassifyOptions,
+  code?: number,
+): Disconnect | undefined {
+  const make = (reason: Reason, source: Source, said: boolean, fields: object, init?: DisconnectInit) =>
+    ({
+      reason,
+      ...fields,
+      message: shortened(init?.message ?? text),
+      localized: init?.localized ?? words.localized,
+      said,
+      source,
+      cause,
+    }) as Disconnect;
+  const { spoken, retryAt } = words;
+  if (spoken) return make(spoken.reason, spoken.source, true, spoken.fields);
+  const cut = inferred?.reason === "aborted" || inferred?.reason === "network";
+  if (notice && (cut || (code !== undefined && code === (codeOf as Record<string, number>)[notice.reason]))) {
+    const { reason, message, localized, ...fields } = notice;
+    return make(reason, "notice", true, fieldsFor(reason, fields), notice);
+  }
+  if (!inferred) return undefined;
+  const reason = inferred.reason === "aborted" ? (abortedMeans ?? "aborted") : inferred.reason;
+  return make(reason, inferred.source, inferred.said ?? false, fieldsFor(reason, { retryAt }));
+}
+
+/** The error and its chain of causes; the bound also ends a cyclic chain. */
+function causesOf(error: unknown): readonly unknown[] {
+  const chain: unknown[] = [];
+  for (let cause = error; cause instanceof Error && chain.length < 8; cause = cause.cause) chain.push(cause);
+  return chain;
+}
+
+const longestMessage = 4096;
+
+function shortened(text: string): string {
+  return text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`;
+}

@@ -1,0 +1,90 @@
+/**
+ * Every reason for which a stream can end, with the fields that come with it.
+ *
+ * Apps add their own by declaration merging; a policy for the new reason is then required by the compiler:
+ *
+ * ```ts
+ * declare module "farewell" {
+ *   interface DisconnectReasons { questFailed: { readonly quest: string } }
+ * }
+ * ```
+ */
+export interface DisconnectReasons {
+  /** The server put this client out. `code` is the app's own sub-reason, e.g. `"afk"`. */
+  kicked: { readonly code: string | undefined };
+  /** The server put this client out and will refuse it until `until`, or for good where that is `undefined`. */
+  banned: { readonly until: Date | undefined; readonly code: string | undefined };
+  /** The same account signed in elsewhere; `by` labels the winner, if told. */
+  superseded: { readonly by: string | undefined };
+  /** Credentials expired or were revoked. */
+  unauthenticated: Empty;
+  /** The server is going away on purpose, or says when it is back. */
+  maintenance: { readonly retryAt: Date | undefined };
+  /** The server asks for fewer or later calls. */
+  throttled: { readonly retryAt: Date | undefined };
+  /** The server, or a proxy in its name, ended the stream and gave no reason. */
+  aborted: Empty;
+  /** The path to the server failed. */
+  network: Empty;
+}
+
+// biome-ignore lint/complexity/noBannedTypes: "no fields of its own" is exactly what is meant
+type Empty = {};
+
+/** The reasons that `farewell` itself knows, in the order of its documentation. */
+export const builtInReasons = [
+  "kicked",
+  "banned",
+  "superseded",
+  "unauthenticated",
+  "maintenance",
+  "throttled",
+  "aborted",
+  "network",
+] as const;
+
+export type BuiltInReason = (typeof builtInReasons)[number];
+export type Reason = keyof DisconnectReasons & string;
+export type AppReason = Exclude<Reason, BuiltInReason>;
+
+/**
+ * What a Disconnect was read from, most trusted first: a typed error detail, trailers or headers, a notice that was
+ * announced before, a bare status code, an HTTP status, the transport's own error, our watchdogs, or this client.
+ */
+export type Source = "detail" | "trailer" | "notice" | "status" | "http" | "transport" | "liveness" | "local";
+
+interface Common {
+  /** Human text. Show it to users only where `said` is true. At most 4,096 characters. */
+  readonly message: string;
+  /** `google.rpc.LocalizedMessage`, if the server sent one: text meant for users, in their language. */
+  readonly localized: LocalizedText | undefined;
+  /** True: the server told us this reason. False: we inferred it. */
+  readonly said: boolean;
+  readonly source: Source;
+  /** The value that Connect threw, untouched; `undefined` where nothing was thrown (a clean end, a watchdog). */
+  readonly cause: unknown;
+}
+
+/** Text for users. `locale` is a BCP 47 tag such as `"de-CH"`. */
+export interface LocalizedText {
+  readonly locale: string;
+  readonly message: string;
+}
+
+/** A readonly view of one ending: a union discriminated by `reason`. */
+export type Disconnect<R extends Reason = Reason> = {
+  [K in R]: Common & { readonly reason: K } & DisconnectReasons[K];
+}[R];
+
+/** The words of a Disconnect, before it is known where they were read: what a notice or a server's verdict holds. */
+export type DisconnectInit<R extends Reason = Reason> = {
+  [K in R]: { readonly reason: K; readonly message?: string; readonly localized?: LocalizedText | undefined } & {
+    readonly [F in keyof DisconnectReasons[K] as undefined extends DisconnectReasons[K][F] ? F : never]?:
+      | DisconnectReasons[K][F]
+      | undefined;
+  } & {
+    readonly [F in keyof DisconnectReasons[K] as undefined extends DisconnectReasons[K][F]
+      ? never
+      : F]: DisconnectReasons[K][F];
+  };
+}[R];

@@ -1,0 +1,1 @@
+export { toConnectError } from "./to-connect-error.js";

@@ -1,0 +1,199 @@
+import type { Message } from "@bufbuild/protobuf";
+import { createRegistry } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import { type BuiltInReason, builtInReasons, type LocalizedText, type Reason, type Source } from "./disconnect.js";
+import { type Disconnect as Detail, DisconnectSchema } from "./gen/farewell/v1/disconnect_pb.js";
+import {
+  type ErrorInfo,
+  ErrorInfoSchema,
+  type LocalizedMessage,
+  LocalizedMessageSchema,
+  type RetryInfo,
+  RetryInfoSchema,
+} from "./gen/google/rpc/error_details_pb.js";
+import { errorDomain, mirror } from "./wire.js";
+
+// What a server said in so many words: the only place that reads error details and our metadata.
+
+type Fields = { readonly [name: string]: unknown };
+
+/** An app's own `google.rpc.ErrorInfo` reason: the Disconnect reason it stands for, and where its fields come from. */
+export type ReasonMapping =
+  | Reason
+  | {
+      readonly reason: Reason;
+      /** Reads the fields from `ErrorInfo.metadata`. If it throws, the detail counts as unreadable. */
+      readonly fields: (metadata: { readonly [key: string]: string }) => Fields;
+    };
+
+/** By ErrorInfo domain, then by ErrorInfo reason. */
+export interface ReasonMappings {
+  readonly [domain: string]: { readonly [reason: string]: ReasonMapping };
+}
+
+/** A reason in the server's own words. */
+export interface Spoken {
+  readonly reason: Reason;
+  readonly source: Source;
+  readonly fields: Fields;
+}
+
+/** All that details and metadata say, whether or not they name a reason. */
+export interface Words {
+  readonly spoken: Spoken | undefined;
+  readonly localized: LocalizedText | undefined;
+  /** True where the server sent a RetryInfo or a retry header, even one without a usable time. */
+  readonly retry: boolean;
+  readonly retryAt: Date | undefined;
+}
+
+const registry = createRegistry(DisconnectSchema, ErrorInfoSchema, RetryInfoSchema, LocalizedMessageSchema);
+
+/** Reads a server's words; what cannot be decoded was not said. */
+export function wordsOf(
+  details: readonly Message[],
+  metadata: Headers,
+  now: number,
+  mappings: ReasonMappings = {},
+): Words {
+  const find = <M extends Message>(typeName: M["$typeName"]) =>
+    details.find((detail): detail is M => detail.$typeName === typeName);
+  const retryInfo = find<RetryInfo>("google.rpc.RetryInfo");
+  const localized = find<LocalizedMessage>("google.rpc.LocalizedMessage");
+  const header = (name: string) => firstValue(metadata.get(name));
+  const pushback = header(mirror.pushbackMs);
+  const retryAfter = metadata.get(mirror.retryAfter);
+  const retryAt =
+    later(now, durationMs(retryInfo?.retryDelay)) ?? later(now, wholeNumber(pushback)) ?? httpTime(now, retryAfter);
+  return {
+    spoken:
+      fromDetail(find<Detail>("farewell.v1.Disconnect"), now, retryAt) ??
+      fromErrorInfo(find<ErrorInfo>("google.rpc.ErrorInfo"), retryAt, mappings) ??
+      fromMirror(header, retryAt),
+    localized: localized && { locale: localized.locale, message: localized.message },
+    retry: retryInfo !== undefined || retryAt !== undefined,
+    retryAt,
+  };
+}
+
+/** The decoded details of ours and google.rpc's. Connect leaves out those it cannot decode. */
+export function detailsOf(error: ConnectError): readonly Message[] {
+  return error.findDetails(registry);
+}
+
+function fromDetail(detail: Detail | undefined, now: number, retryAt: Date | undefined): Spoken | undefined {
+  const said = detail?.reason;
+  if (said?.case === undefined) return undefined; // no reason, or one from a later version of the protocol
+  const { value } = said;
+  const retryMs = "retryAfter" in value ? durationMs(value.retryAfter) : undefined;
+  return spokenBuiltIn(said.case, "detail", {
+    code: "code" in value ? value.code : undefined,
+    by: "by" in value ? value.by : undefined,
+    until:
+      "until" in value && value.until ? date(Number(value.until.seconds) * 1000 + value.until.nanos / 1e6) : undefined,
+    retryAt: later(now, retryMs) ?? retryAt,
+  });
+}
+
+function fromErrorInfo(
+  info: ErrorInfo | undefined,
+  retryAt: Date | undefined,
+  mappings: ReasonMappings,
+): Spoken | undefined {
+  if (!info) return undefined;
+  const { domain, reason, metadata } = info;
+  const mapping = own(own(mappings, domain), reason);
+  if (typeof mapping === "object") {
+    try {
+      return { reason: mapping.reason, source: "detail", fields: { ...mapping.fields(metadata) } };
+    } catch {
+      return undefined;
+    }
+  }
+  const name = mapping ?? (domain === errorDomain ? builtIn(reason.toLowerCase()) : undefined);
+  if (name === undefined) return undefined;
+  const { code, by, until } = metadata;
+  return spokenBuiltIn(name, "detail", { code, by, until: isoTime(until), retryAt });
+}
+
+function fromMirror(header: (name: string) => string | undefined, retryAt: Date | undefined): Spoken | undefined {
+  const reason = builtIn(header(mirror.reason)?.toLowerCase());
+  if (reason === undefined) return undefined;
+  return spokenBuiltIn(reason, "trailer", {
+    code: header(mirror.code),
+    by: header(mirror.by),
+    until: isoTime(header(mirror.until)),
+    retryAt,
+  });
+}
+
+/** The fields that each built-in reason has; an app's own reason, mapped by name alone, has none. */
+const fieldsOf: { readonly [R in BuiltInReason]: readonly string[] } = {
+  kicked: ["code"],
+  banned: ["until", "code"],
+  superseded: ["by"],
+  unauthenticated: [],
+  maintenance: ["retryAt"],
+  throttled: ["retryAt"],
+  aborted: [],
+  network: [],
+};
+
+/** Exactly the fields that belong to `reason`, absent ones as `undefined`. */
+export function fieldsFor(reason: Reason, values: Fields): Fields {
+  const names = own(fieldsOf, reason);
+  return names ? Object.fromEntries(names.map((name) => [name, values[name]])) : { ...values };
+}
+
+function spokenBuiltIn(reason: Reason, source: Source, values: Fields): Spoken {
+  return { reason, source, fields: own(fieldsOf, reason) ? fieldsFor(reason, values) : {} };
+}
+
+function builtIn(name: string | undefined): BuiltInReason | undefined {
+  return builtInReasons.find((reason) => reason === name);
+}
+
+/** A property of the object itself: a server must not reach `constructor` and its kind. */
+function own<T>(table: { readonly [key: string]: T } | undefined, key: string): T | undefined {
+  return table && Object.hasOwn(table, key) ? table[key] : undefined;
+}
+
+/** Headers join repeated fields with a comma, and metadata is headers and trailers together. */
+function firstValue(value: string | null): string | undefined {
+  const first = value?.split(",", 1)[0]?.trim();
+  try {
+    return first && decodeURIComponent(first);
+  } catch {
+    return first;
+  }
+}
+
+const lastDateMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+const firstDateMs = -62_135_596_800_000; // 0001-01-01, the first google.protobuf.Timestamp
+
+/** Kept within the range of google.protobuf.Timestamp, years 1 to 9999, so that it can be printed and sent on. */
+function date(ms: number): Date | undefined {
+  return Number.isNaN(ms) ? undefined : new Date(Math.min(Math.max(ms, firstDateMs), lastDateMs));
+}
+
+function later(now: number, ms: number | undefined): Date | undefined {
+  return ms === undefined || ms < 0 ? undefined : date(now + ms);
+}
+
+function durationMs(duration: { seconds: bigint; nanos: number } | undefined): number | undefined {
+  return duration && Number(duration.seconds) * 1000 + duration.nanos / 1e6;
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+function isoTime(text: string | undefined): Date | undefined {
+  return text === undefined ? undefined : date(Date.parse(text));
+}
+
+function httpTime(now: number, text: string | null): Date | undefined {
+  const seconds = wholeNumber(firstValue(text));
+  if (seconds !== undefined) return later(now, seconds * 1000);
+  return text === null || !/\d{4} .*GMT/.test(text) ? undefined : date(Date.parse(text));
+}

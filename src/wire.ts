@@ -1,0 +1,28 @@
+import type { BuiltInReason } from "./disconnect.js";
+
+/** The `domain` of our `google.rpc.ErrorInfo`; its `reason` is a built-in reason in UPPER_SNAKE_CASE. */
+export const errorDomain = "farewell.v1";
+
+/** The ASCII mirror of a Disconnect in trailers or headers. Values are percent-encoded (RFC 3986). */
+export const mirror = {
+  reason: "farewell-reason",
+  code: "farewell-code",
+  until: "farewell-until",
+  by: "farewell-by",
+  /** Whole seconds or an HTTP date (RFC 9110, section 10.2.3). */
+  retryAfter: "retry-after",
+  /** Milliseconds (grpc/proposal, A6-client-retries.md). */
+  pushbackMs: "grpc-retry-pushback-ms",
+} as const;
+
+/** The status code that goes with each reason on the wire, as `Code` numbers. PROTOCOL.md gives the grounds. */
+export const codeOf: { readonly [R in BuiltInReason]: number } = {
+  kicked: 7, // PermissionDenied: Connect never makes it up itself, and no client retries it unasked
+  banned: 7,
+  superseded: 7,
+  unauthenticated: 16,
+  maintenance: 14, // Unavailable: also understood by clients that know nothing of us
+  throttled: 8, // ResourceExhausted
+  aborted: 13, // Internal: all that a client without our details may conclude
+  network: 14,
+};
