@@ -1,0 +1,156 @@
+import { type Backoff, backoffMs, jitters } from "./backoff.js";
+import { type AppReason, type BuiltInReason, builtInReasons, type Disconnect, type Reason } from "./disconnect.js";
+import { invalid, numberIn, objectOf, oneOf } from "./invalid.js";
+
+/** Reconnect after a delay. Every field has a default, by reason: see {@link defaultPolicies}. JSON-serialisable. */
+export interface ReconnectPolicy extends Backoff {
+  /** Unhealthy endings in a row for this reason, after which to give up; `null` for no bound. */
+  readonly maxAttempts: number | null;
+  /** What giving up means. `stop`: the waiting streams throw. `end`: the session ends. */
+  readonly whenExhausted: "stop" | "end";
+  /** The longest time in ms that a server can ask us to wait. */
+  readonly maxServerMs: number;
+}
+
+/** What to do about a reason, as plain data. `stop`: the stream throws. `end`: the session and all its streams end. */
+export type PolicyData = "stop" | "end" | Partial<ReconnectPolicy>;
+
+/** Where data is not enough. Pure: `attempt` brings the time and the chance. */
+export type PolicyFunction<R extends Reason = Reason> = (disconnect: Disconnect<R>, attempt: Attempt) => Decision;
+
+export type Policy<R extends Reason = Reason> = PolicyData | PolicyFunction<R>;
+
+/** A policy for each reason: optional for the built-in ones, required for those an app adds. */
+export type Policies = { readonly [R in BuiltInReason]?: Policy<R> } & { readonly [R in AppReason]: Policy<R> };
+
+/** The attempt that is to be decided on. */
+export interface Attempt {
+  /** Which unhealthy ending in a row this is for this reason, in this outage; from 1. */
+  readonly number: number;
+  /** The delay in ms before the last attempt of this outage, 0 if there was none. */
+  readonly previousMs: number;
+  /** Epoch ms. */
+  readonly now: number;
+  /** In [0, 1). */
+  readonly random: number;
+  /** True where the session has a `refresh`. */
+  readonly canRefresh: boolean;
+}
+
+/** What to do, and why. */
+export type Decision =
+  | { readonly action: "reconnect"; readonly afterMs: number; readonly refresh?: boolean; readonly why: string }
+  | { readonly action: "stop" | "end"; readonly why: string };
+
+const base: ReconnectPolicy = {
+  initialMs: 1_500,
+  maxMs: 30_000,
+  factor: 2,
+  jitter: "full",
+  maxAttempts: null,
+  whenExhausted: "stop",
+  maxServerMs: 3_600_000,
+};
+
+/** The defaults. A policy given as an object changes only the fields it names. */
+export const defaultPolicies: { readonly [R in BuiltInReason]: "end" | ReconnectPolicy } = {
+  kicked: "end",
+  banned: "end",
+  superseded: "end",
+  // One refresh per incident: the same answer again before the stream was healthy ends the session.
+  unauthenticated: { ...base, maxMs: 10_000, maxAttempts: 1, whenExhausted: "end" },
+  maintenance: { ...base, initialMs: 5_000, maxMs: 60_000 },
+  throttled: { ...base, initialMs: 10_000, maxMs: 120_000 },
+  aborted: { ...base, initialMs: 2_000, maxMs: 60_000, maxAttempts: 10 },
+  network: base,
+};
+
+/** Policies checked and filled in: one for each reason. */
+export type ResolvedPolicies = { readonly [reason: string]: "stop" | "end" | ReconnectPolicy | PolicyFunction };
+
+/**
+ * Checks policies that came as JSON, for example from a file or a remote configuration.
+ *
+ * @param appReasons the app's own reasons, besides the built-in ones
+ * @throws TypeError that names the field, what it was and what was expected
+ * @example
+ * const policies = parsePolicies(JSON.parse(text));
+ */
+export function parsePolicies(json: unknown, appReasons: readonly AppReason[] = []): Policies {
+  for (const [reason, policy] of Object.entries(objectOf("policies", json, [...builtInReasons, ...appReasons]))) {
+    resolve(reason, policy);
+  }
+  for (const reason of appReasons) {
+    if (!Object.hasOwn(json as object, reason)) throw invalid(`policies.${reason}`, undefined, "a policy");
+  }
+  return json as Policies;
+}
+
+/** @throws TypeError that names the field. */
+export function resolvePolicies(policies: unknown, known: readonly string[]): ResolvedPolicies {
+  const given = objectOf("policies", policies, known);
+  return Object.fromEntries(known.map((reason) => [reason, resolve(reason, given[reason])]));
+}
+
+function resolve(reason: string, policy: unknown): ResolvedPolicies[string] {
+  const option = `policies.${reason}`;
+  const preset = (defaultPolicies as ResolvedPolicies)[reason];
+  if (policy === undefined && preset) return preset;
+  if (policy === "stop" || policy === "end") return policy;
+  if (typeof policy === "function") return policy as PolicyFunction;
+  if (typeof policy !== "object") throw invalid(option, policy, '"stop", "end", an object or a function');
+  const given = objectOf(option, policy, Object.keys(base));
+  const filled = { ...(typeof preset === "object" ? preset : base), ...given } as ReconnectPolicy;
+  const { initialMs, maxMs, factor, jitter, maxAttempts, whenExhausted, maxServerMs } = filled;
+  numberIn(`${option}.initialMs`, initialMs, 1);
+  numberIn(`${option}.maxMs`, maxMs, 1);
+  numberIn(`${option}.factor`, factor, 1, 100);
+  oneOf(`${option}.jitter`, jitter, jitters);
+  if (maxAttempts !== null) numberIn(`${option}.maxAttempts`, maxAttempts, 0);
+  oneOf(`${option}.whenExhausted`, whenExhausted, ["stop", "end"]);
+  numberIn(`${option}.maxServerMs`, maxServerMs, 0);
+  return filled;
+}
+
+/** Whether, and when, to reconnect. */
+export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attempt: Attempt): Decision {
+  const { reason, message } = disconnect;
+  const policy = policies[reason];
+  if (typeof policy === "function") return checkDecision(`policies.${reason}`, policy(disconnect, attempt));
+  if (policy === undefined || policy === "stop") return { action: "stop", why: `${reason}: policy is to stop` };
+  if (policy === "end") return { action: "end", why: `${reason}: ${message || "the server said so"}` };
+  const refresh = reason === "unauthenticated";
+  if (refresh && !attempt.canRefresh) return { action: "end", why: `${reason}: no refresh is set` };
+
+  const { maxAttempts, whenExhausted, maxServerMs } = policy;
+  if (maxAttempts !== null && attempt.number > maxAttempts) {
+    return { action: whenExhausted, why: `${reason}: gave up after ${maxAttempts} unhealthy attempts in a row` };
+  }
+  const delayMs = backoffMs(policy, attempt.number, attempt.random, attempt.previousMs);
+  const retryAt = "retryAt" in disconnect ? disconnect.retryAt : undefined;
+  if (retryAt === undefined) {
+    const why = `${reason}: attempt ${attempt.number}, backoff ${seconds(delayMs)}`;
+    return { action: "reconnect", afterMs: delayMs, refresh, why };
+  }
+  // The server's time is a floor. Jitter comes on top, or all who were told the same second would come in it.
+  const askedMs = Math.max(0, retryAt.getTime() - attempt.now);
+  const floorMs = Math.min(maxServerMs, askedMs);
+  const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;
+  const capped = floorMs < askedMs ? `, at most ${seconds(floorMs)}` : "";
+  const why = `${reason}: server said ${seconds(askedMs)}${capped}, +${seconds(afterMs - floorMs)} jitter`;
+  return { action: "reconnect", afterMs, refresh, why };
+}
+
+function checkDecision(option: string, decision: Decision): Decision {
+  const answer = `the answer of ${option}`;
+  const { action, why } = objectOf(answer, decision, ["action", "afterMs", "refresh", "why"]);
+  oneOf(`${answer}: action`, action, ["reconnect", "stop", "end"]);
+  if (typeof why !== "string") throw invalid(`${answer}: why`, why, "a string");
+  if (decision.action === "reconnect") numberIn(`${answer}: afterMs`, decision.afterMs, 0);
+  return decision;
+}
+
+/** A time for people: `250 ms`, `30 s`, `2.1 s`. */
+export function seconds(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`;
+}
