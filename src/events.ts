@@ -1,0 +1,63 @@
+import type { Disconnect, Reason } from "./disconnect.js";
+
+/** One call on a session, by a name for people and a number that is unique within the session. */
+export interface StreamLabel {
+  readonly id: number;
+  /** `package.Service/Method`. */
+  readonly name: string;
+}
+
+/** How a stream came to its end. `complete`: the server finished it. `canceled`: the caller, or `session.close()`. */
+export type Outcome = "complete" | "canceled" | "stopped" | "failed";
+
+/**
+ * What was missed across a reconnect: `"resumed"`: every stream in the outage has a `resume`, so the server was asked
+ * for what came between. `"unknown"`: at least one stream was reopened with the same request.
+ */
+export type Gap = "resumed" | "unknown";
+
+/** A Disconnect is also an event under the name of its reason: at most once for each reason in an outage. */
+type ReasonEvents = { readonly [R in Reason]: Disconnect<R> };
+
+/** Every event of a session, with its payload. */
+export interface SessionEvents extends ReasonEvents {
+  /** The first stream of the session is open. */
+  readonly connected: { readonly stream: StreamLabel };
+  /** An outage began. Once per outage, however many streams are lost. */
+  readonly disconnected: { readonly disconnect: Disconnect; readonly stream: StreamLabel };
+  /** An attempt was scheduled `afterMs` from now. `attempt` counts from 1 in this outage. */
+  readonly reconnecting: {
+    readonly disconnect: Disconnect;
+    readonly attempt: number;
+    readonly afterMs: number;
+    readonly why: string;
+  };
+  /** An attempt got through. Follows every lost connection that comes back, also within one outage. */
+  readonly reconnected: { readonly downMs: number; readonly attempts: number; readonly gap: Gap };
+  /** The session is over until `restart()`: every stream has been ended and later calls fail at once. */
+  readonly ended: { readonly disconnect: Disconnect; readonly why: string };
+
+  readonly streamOpened: { readonly stream: StreamLabel };
+  readonly streamLost: { readonly stream: StreamLabel; readonly disconnect: Disconnect };
+  readonly streamReopened: { readonly stream: StreamLabel; readonly gap: Gap };
+  /** After a reopening, `position` jumped on a stream whose positions had no holes before. */
+  readonly streamGap: { readonly stream: StreamLabel; readonly missed: number };
+  /** Exactly one for every stream, and its last. `why` says who decided, for `stopped`. */
+  readonly streamEnded: {
+    readonly stream: StreamLabel;
+    readonly outcome: Outcome;
+    readonly disconnect: Disconnect | undefined;
+    readonly error: unknown;
+    readonly why: string | undefined;
+  };
+}
+
+/** One event with its payload. */
+export type SessionEvent = {
+  [T in keyof SessionEvents]: { readonly type: T; readonly payload: SessionEvents[T] };
+}[keyof SessionEvents];
+
+/** Typed construction of an event, so that a payload of the wrong event does not compile. */
+export function event<T extends keyof SessionEvents>(type: T, payload: SessionEvents[T]): SessionEvent {
+  return { type, payload } as SessionEvent;
+}

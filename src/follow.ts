@@ -1,0 +1,260 @@
+import type { DescMessage, DescMethodStreaming, Message, MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues, type StreamResponse, type Transport } from "@connectrpc/connect";
+import type { Evidence } from "./classify.js";
+import type { Clock } from "./clock.js";
+import type { Disconnect } from "./disconnect.js";
+import { event, type Outcome, type SessionEvent, type StreamLabel } from "./events.js";
+import { createFeed } from "./feed.js";
+import type { Gate } from "./gate.js";
+import type { ConnectionState } from "./inferred.js";
+import { type MethodEntry, positionOf, requestOf } from "./method.js";
+
+/** What Connect hands to `Transport.stream`. */
+export interface Call {
+  readonly method: DescMethodStreaming;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly header: HeadersInit | undefined;
+  readonly input: AsyncIterable<MessageInitShape<DescMessage>>;
+  readonly contextValues: ContextValues | undefined;
+}
+
+/** One stream, as its session sees it. */
+export interface Followed {
+  readonly label: StreamLabel;
+  /** A stream that is not reopened neither waits for others nor knocks for them. */
+  readonly reopenable: boolean;
+  /** Whether it asks the server for what it missed. */
+  readonly resumes: boolean;
+  /** Ends it now, whatever the transport does. */
+  stop(outcome: Outcome, error: unknown, disconnect?: Disconnect, why?: string): void;
+}
+
+/** The session, as one stream sees it. */
+export interface Host {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly openTimeoutMs: number | undefined;
+  readonly gate: Gate;
+  /** Where the connection stands now, as long as this is the tick of the failure. */
+  connection(): ConnectionState | undefined;
+  /** Names the ending and decides. False: the stream was stopped. */
+  lost(stream: Followed, evidence: Evidence): boolean;
+  /** Tries until it works, or until `failed` says false. A failed attempt throws a {@link Failure}. */
+  retry(attempt: () => Promise<void>, failed: (evidence: Evidence) => boolean): Promise<void>;
+  emit(event: SessionEvent): void;
+}
+
+/** An attempt that did not open. */
+export class Failure extends Error {
+  readonly evidence: Evidence;
+
+  constructor(evidence: Evidence) {
+    super("the stream could not be opened");
+    this.evidence = evidence;
+  }
+}
+
+type Pending = {
+  readonly resolve: (result: IteratorResult<Message>) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** One call on the transport. */
+type Attempt = { readonly controller: AbortController; readonly retire: () => void; next?: () => void };
+
+const done: IteratorResult<Message> = { done: true, value: undefined };
+
+/** Follows one stream across losses. Resolves with the first successful open. */
+export function follow(
+  host: Host,
+  call: Call,
+  label: StreamLabel,
+  entry: MethodEntry | undefined,
+): Promise<StreamResponse> {
+  const { method, signal, timeoutMs } = call;
+  const { clock, gate } = host;
+  const { endless = false, silenceMs } = entry ?? {};
+  const followed = method.methodKind === "server_streaming" || entry?.resume !== undefined;
+  const limitMs = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+  const deadline = limitMs === undefined ? undefined : clock.now() + limitMs;
+  const life = new AbortController(); // aborted when the stream has ended, however it ended
+  const feed = createFeed(call.input);
+  const trailer = new Headers();
+  const pending: Pending[] = [];
+  let attempt: Attempt | undefined;
+  let first = true;
+  let ended: { readonly error: unknown; told: boolean } | undefined;
+  let last: Message | undefined;
+  let pendingSince = 0;
+  let position: number | bigint | undefined;
+  let dense = true; // no holes between positions so far
+  let reopened = false; // and no position was seen since
+  let quiet = true; // no message yet in this attempt
+
+  const stream: Followed = {
+    label,
+    resumes: entry?.resume !== undefined,
+    get reopenable() {
+      return followed && !(entry?.finite && last !== undefined);
+    },
+    stop(outcome, error, disconnect, why) {
+      if (ended) return;
+      const complete = outcome === "complete";
+      ended = { error, told: complete || pending.length > 0 };
+      signal?.removeEventListener("abort", cancel);
+      life.abort();
+      leave();
+      feed.close(complete ? undefined : error);
+      refuse(error);
+      for (const { resolve, reject } of pending.splice(0)) complete ? resolve(done) : reject(error);
+      gate.leave(stream);
+      host.emit(event("streamEnded", { stream: label, outcome, disconnect, error, why }));
+    },
+  };
+  const cancel = () => stream.stop("canceled", ConnectError.from(signal?.reason, Code.Canceled));
+
+  let accept: (response: StreamResponse) => void = () => {};
+  let refuse: (error: unknown) => void = () => {};
+  const response = new Promise<StreamResponse>((resolve, reject) => {
+    [accept, refuse] = [resolve, reject];
+  });
+  response.catch(() => {}); // a caller that never awaits it must not bring the process down
+
+  gate.join(stream);
+  if (signal?.aborted) cancel();
+  else {
+    signal?.addEventListener("abort", cancel);
+    after(limitMs, life.signal, () => {
+      stream.stop("failed", new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    });
+    reach();
+  }
+  return response;
+
+  /** Opens, or opens again, for as long as the session says. */
+  function reach(): void {
+    host
+      .retry(open, (evidence) => !ended && host.lost(stream, evidence))
+      .catch((error) => stream.stop("failed", error)); // thrown by `resume`, or by a transport that breaks its contract
+  }
+
+  async function open(): Promise<void> {
+    leave();
+    if (ended) return;
+    if (stream.reopenable) await gate.admit(stream);
+    if (ended) return;
+    const { input, retire } = feed.open(requestOf(method, entry, feed.first, last));
+    const controller = new AbortController();
+    const current: Attempt = { controller, retire };
+    attempt = current;
+    const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
+    // Raced by hand, as everywhere: an abort can be lost on its way through fetch (nodejs/undici#4627).
+    const opened = await new Promise<StreamResponse>((resolve, reject) => {
+      const timer = new AbortController();
+      after(host.openTimeoutMs, timer.signal, () => {
+        reject(new Failure({ silent: `no response within ${host.openTimeoutMs} ms` }));
+      });
+      host.transport
+        .stream(method, controller.signal, leftMs, call.header, input, call.contextValues)
+        .then(resolve, (error) => reject(new Failure({ error, connection: host.connection() })))
+        .finally(() => timer.abort());
+    });
+    if (ended || attempt !== current) return;
+    const messages = opened.message[Symbol.asyncIterator]();
+    const received = (result: IteratorResult<Message>) => {
+      if (attempt !== current) return;
+      if (result.done) {
+        replace(trailer, opened.trailer);
+        over({ trailer: opened.trailer, endless });
+      } else deliver(result.value, current);
+    };
+    const failed = (error: unknown) => {
+      if (attempt === current) over({ error, connection: host.connection() });
+    };
+    current.next = () => {
+      messages.next().then(received, failed);
+    };
+    pendingSince = clock.now();
+    reopened = !first;
+    quiet = true;
+    gate.opened(stream, first);
+    if (first) accept({ ...opened, trailer, message: { [Symbol.asyncIterator]: () => ({ next }) } });
+    first = false;
+    if (pending.length > 0) current.next();
+    watch(current);
+  }
+
+  function next(): Promise<IteratorResult<Message>> {
+    if (ended) {
+      if (ended.told) return Promise.resolve(done);
+      ended.told = true;
+      return Promise.reject(ended.error);
+    }
+    return new Promise((resolve, reject) => {
+      if (silenceMs !== undefined) pendingSince = clock.now();
+      if (pending.push({ resolve, reject }) === 1) attempt?.next?.();
+    });
+  }
+
+  function deliver(message: Message, current: Attempt): void {
+    if (quiet) gate.delivered(stream);
+    quiet = false;
+    if (entry?.position) {
+      let at: number | bigint;
+      try {
+        at = positionOf(entry, message);
+      } catch (error) {
+        stream.stop("failed", error);
+        return;
+      }
+      if (position !== undefined) {
+        if (at <= position) {
+          current.next?.(); // past a duplicate
+          return;
+        }
+        const missed = Number(BigInt(at) - BigInt(position)) - 1;
+        if (missed > 0 && dense && reopened) host.emit(event("streamGap", { stream: label, missed }));
+        else if (missed > 0) dense = false;
+      }
+      position = at;
+      reopened = false;
+    }
+    last = message;
+    pending.shift()?.resolve({ done: false, value: message });
+    if (pending.length > 0) {
+      if (silenceMs !== undefined) pendingSince = clock.now();
+      current.next?.();
+    }
+  }
+
+  /** Counts silence only while the caller waits for a message: a slow reader is not a dead server. */
+  function watch(current: Attempt): void {
+    if (silenceMs === undefined || attempt !== current) return;
+    const leftMs = pending.length > 0 ? pendingSince + silenceMs - clock.now() : silenceMs;
+    if (leftMs <= 0) over({ silent: `no message for ${silenceMs} ms` });
+    else after(leftMs, current.controller.signal, () => watch(current));
+  }
+
+  function over(evidence: Evidence): void {
+    leave();
+    if (host.lost(stream, evidence)) reach();
+  }
+
+  function leave(): void {
+    attempt?.controller.abort(); // a plain abort: the only one that sends RST_STREAM(CANCEL)
+    attempt?.retire();
+    attempt = undefined;
+  }
+
+  function after(ms: number | undefined, until: AbortSignal, then: () => void): void {
+    if (ms !== undefined) clock.sleep(ms, until).then(then, () => {}); // rejects only when not wanted any more
+  }
+}
+
+function replace(target: Headers, source: Headers): void {
+  for (const name of [...target.keys()]) target.delete(name);
+  source.forEach((value, name) => {
+    target.append(name, value);
+  });
+}

@@ -1,0 +1,228 @@
+import type { Clock } from "./clock.js";
+import type { Disconnect } from "./disconnect.js";
+import { errorOf } from "./disconnect-of.js";
+import { event, type SessionEvent } from "./events.js";
+import type { Followed } from "./follow.js";
+import { defaultPolicies, type ResolvedPolicies } from "./policy.js";
+import { fullBucket } from "./rate-limit.js";
+import * as machine from "./state.js";
+
+/** After so many ms without an answer a knock counts as let in: many servers send no headers before a message. */
+const patienceMs = 5_000;
+
+/** A knock counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
+const letInMs = 200;
+
+/** Who may try to open, and when: carries out what the state machine says. */
+export interface Gate {
+  readonly phase: machine.Phase;
+  readonly streams: ReadonlySet<Followed>;
+  join(stream: Followed): void;
+  leave(stream: Followed): void;
+  /** Resolves when the stream may try. */
+  admit(stream: Followed): Promise<void>;
+  /** It has headers. `first`: for the first time. */
+  opened(stream: Followed, first: boolean): void;
+  /** It has the first message of an attempt. */
+  delivered(stream: Followed): void;
+  /** Stops the stream, or all, or ends the session, as the policy says. True: the stream is to wait for its turn. */
+  lost(stream: Followed, disconnect: Disconnect): boolean;
+  /** Its attempt was answered with something that is no disconnect: the path is open. */
+  answered(stream: Followed): void;
+  /** A verdict was spoken elsewhere. */
+  overheard(disconnect: Disconnect): void;
+  restart(): void;
+  close(): void;
+}
+
+interface Surroundings {
+  readonly clock: Clock;
+  readonly rules: machine.Rules;
+  readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
+  readonly emit: (event: SessionEvent) => void;
+  readonly reportError: (error: unknown) => void;
+}
+
+type Knock = { readonly stream: Followed; readonly opened?: { readonly at: number; readonly first: boolean } };
+
+export function createGate({ clock, rules, refresh, emit, reportError }: Surroundings): Gate {
+  const streams = new Set<Followed>();
+  const queue = new Map<Followed, () => void>(); // streams that wait, in their order, and what lets each go
+  let knock: Knock | undefined;
+  let alarm = new AbortController();
+  let asking: AbortController | undefined; // a refresh on its way
+  let state: machine.State = {
+    phase: { status: "live" },
+    bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, clock.now()),
+    connected: false,
+  };
+
+  /** Becomes the next state, tells the app, then does what the state asks for. A listener may have changed it again. */
+  function enter(step: machine.Step): void {
+    const before = state.phase;
+    const { phase } = step.state;
+    state = step.state;
+    const condemned = phase.status === "ended" && phase !== before ? [...streams] : [];
+    step.events.forEach(emit);
+    for (const stream of condemned) end(stream, phase);
+    if (phase !== before && phase === state.phase) pursue();
+  }
+
+  function end(stream: Followed, phase: machine.Phase): void {
+    if (phase.status === "ended") stream.stop("stopped", errorOf(phase.disconnect), phase.disconnect, phase.why);
+  }
+
+  function pursue(): void {
+    const { phase } = state;
+    alarm.abort();
+    alarm = new AbortController();
+    if (phase.status !== "refreshing") {
+      asking?.abort();
+      asking = undefined;
+    }
+    switch (phase.status) {
+      case "live":
+      case "following":
+        for (const stream of [...queue.keys()]) release(stream);
+        break;
+      case "waiting":
+        if (queue.size > 0) after(phase.until - clock.now(), send);
+        break;
+      case "knocking":
+        if (knock?.opened) after(letInMs, letIn);
+        else after(patienceMs, () => enter(machine.unrefused(state, clock.now())));
+        break;
+      case "refreshing":
+        renew();
+        break;
+      case "ended":
+      case "closed":
+        break;
+      default:
+        phase satisfies never;
+    }
+  }
+
+  /** The first in the queue knocks for all. */
+  function send(): void {
+    const [stream] = queue.keys();
+    if (!stream) return;
+    knock = { stream };
+    enter(machine.due(state));
+    release(stream);
+  }
+
+  function letIn(): void {
+    if (!knock?.opened) return;
+    const { stream, opened } = knock;
+    knock = undefined;
+    open(stream, opened.first, opened.at);
+  }
+
+  function open(stream: Followed, first: boolean, at: number): void {
+    const resumed = stream.resumes && [...queue.keys()].every((waiting) => waiting.resumes);
+    enter(machine.opened(state, stream.label, first, resumed, at));
+  }
+
+  function release(stream: Followed): void {
+    const go = queue.get(stream);
+    queue.delete(stream);
+    go?.();
+  }
+
+  /** A single flight, however many streams were refused. */
+  async function renew(): Promise<void> {
+    if (asking || !refresh) return;
+    const flight = new AbortController();
+    asking = flight;
+    let failure: string | undefined;
+    try {
+      if ((await refresh(flight.signal)) === false) failure = "unauthenticated: signed out";
+    } catch (error) {
+      failure = `unauthenticated: the refresh failed: ${error instanceof Error ? error.message : String(error)}`;
+      if (asking === flight) reportError(error);
+    }
+    if (asking !== flight) return;
+    asking = undefined;
+    enter(failure === undefined ? machine.refreshed(state, rules, clock.now()) : machine.refused(state, failure));
+  }
+
+  function after(ms: number, then: () => void): void {
+    clock.sleep(Math.max(1, ms), alarm.signal).then(then, () => {}); // rejects only when not wanted any more
+  }
+
+  function withdraw(stream: Followed): boolean {
+    if (knock?.stream !== stream) return false;
+    knock = undefined;
+    return true;
+  }
+
+  /** A policy function that throws is reported, and the default decides. */
+  function judge<T>(disconnect: Disconnect, by: (rules: machine.Rules, moment: machine.Moment) => T): T {
+    const moment = { now: clock.now(), random: clock.random() };
+    try {
+      return by(rules, moment);
+    } catch (error) {
+      reportError(error);
+      const preset = (defaultPolicies as ResolvedPolicies)[disconnect.reason] ?? "stop";
+      return by({ ...rules, policies: { ...rules.policies, [disconnect.reason]: preset } }, moment);
+    }
+  }
+
+  return {
+    get phase() {
+      return state.phase;
+    },
+    streams,
+    join: (stream) => void streams.add(stream),
+    leave(stream) {
+      streams.delete(stream);
+      const waited = queue.has(stream);
+      release(stream);
+      if (waited && queue.size === 0) pursue(); // nobody is left to wake for
+      if (withdraw(stream)) enter(machine.withdrawn(state, rules, clock.now()));
+    },
+    admit(stream) {
+      const { status } = state.phase;
+      if (status === "live" || status === "following") return Promise.resolve();
+      return new Promise((resolve) => {
+        queue.set(stream, resolve);
+        if (queue.size === 1) pursue();
+      });
+    },
+    opened(stream, first) {
+      const at = clock.now();
+      if (knock?.stream !== stream) return open(stream, first, at);
+      knock = { stream, opened: { at, first } };
+      pursue();
+    },
+    delivered(stream) {
+      if (knock?.stream === stream) letIn();
+    },
+    lost(stream, disconnect) {
+      const { label, reopenable } = stream;
+      const loss = { disconnect, stream: label, knocker: withdraw(stream), reopenable };
+      const step = judge(disconnect, (by, moment) => machine.lost(state, loss, by, moment));
+      const { verdict } = step;
+      const stopped = verdict.action === "stop-all" ? [stream, ...queue.keys()] : [stream];
+      if (verdict.action === "wait") emit(event("streamLost", { stream: label, disconnect }));
+      enter(step);
+      if (verdict.action === "wait") return true;
+      for (const each of stopped) each.stop("stopped", errorOf(disconnect), disconnect, verdict.why);
+      return false;
+    },
+    answered(stream) {
+      if (withdraw(stream)) enter(machine.unrefused(state, clock.now()));
+    },
+    overheard(disconnect) {
+      enter(judge(disconnect, (by, moment) => machine.overheard(state, disconnect, by, moment)));
+    },
+    restart() {
+      if (state.phase.status !== "ended") return;
+      enter({ state: { ...state, phase: { status: "live" }, connected: false }, events: [] });
+    },
+    close() {
+      enter({ state: { ...state, phase: { status: "closed" } }, events: [] });
+    },
+  };
+}

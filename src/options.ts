@@ -1,0 +1,141 @@
+import type { Transport } from "@connectrpc/connect";
+import { type Clock, systemClock } from "./clock.js";
+import { builtInReasons, type Reason } from "./disconnect.js";
+import type { ConnectionState } from "./inferred.js";
+import { functionOr, invalid, numberIn, objectOf, oneOf } from "./invalid.js";
+import { type MethodEntry, nameOf } from "./method.js";
+import { type Policies, resolvePolicies } from "./policy.js";
+import { checkRateLimit, type RateLimit } from "./rate-limit.js";
+import type { ReasonMappings } from "./spoken.js";
+import type { Rules } from "./state.js";
+
+interface Options {
+  /** How single methods are followed. Server streams without an entry are subscriptions, reopened as they were. */
+  readonly methods?: readonly MethodEntry[];
+  /** Attempts of the whole session. `false`: no limit. @default { burst: 5, perMs: 60_000 } */
+  readonly rateLimit?: RateLimit | false;
+  /**
+   * Gets new credentials: called at most once at a time, when a server answers "unauthenticated". `false`, or an error,
+   * means signed out, and ends the session. @default none: "unauthenticated" ends the session
+   */
+  readonly refresh?: (signal: AbortSignal) => Promise<unknown>;
+  /** A stream that stayed open for so many ms has recovered: backoff and attempts start anew. @default 10_000 */
+  readonly healthyAfterMs?: number;
+  /** Ms to wait for response headers. Servers that send none before the first message need it long. @default no limit */
+  readonly openTimeoutMs?: number;
+  /** For so many ms, a notice explains a stream that is cut. @default 10_000 */
+  readonly noticeMs?: number;
+  /** The app's own `google.rpc.ErrorInfo`: domain, then reason, to a Disconnect reason. */
+  readonly reasons?: ReasonMappings;
+  /** What a bare abort means on this server, if it can only kick by cutting the stream. @default "aborted" */
+  readonly abortedMeans?: Reason;
+  /** The transport's `Http2SessionManager` (connect-node): tells a lost connection from a stream that was reset. */
+  readonly connection?: { state(): ConnectionState };
+  /** Time and chance. @default the system's */
+  readonly clock?: Clock;
+  /** Gets what listeners, policy functions and `refresh` throw. @default globalThis.reportError, else console.error */
+  readonly reportError?: (error: unknown) => void;
+}
+
+/** Options of `createSession`. `policies` is optional for as long as the app has no reasons of its own. */
+export type SessionOptions = Options &
+  (Partial<Policies> extends Policies ? { readonly policies?: Policies } : { readonly policies: Policies });
+
+/** Options, checked and filled in. */
+export interface Settings {
+  readonly rules: Rules;
+  readonly reasons: readonly string[];
+  readonly mappings: ReasonMappings;
+  readonly entries: ReadonlyMap<string, MethodEntry>;
+  readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
+  readonly openTimeoutMs: number | undefined;
+  readonly noticeMs: number;
+  readonly abortedMeans: Reason | undefined;
+  readonly connection: { state(): ConnectionState } | undefined;
+  readonly clock: Clock;
+  readonly reportError: (error: unknown) => void;
+}
+
+const known = [
+  "policies",
+  "methods",
+  "rateLimit",
+  "refresh",
+  "healthyAfterMs",
+  "openTimeoutMs",
+  "noticeMs",
+  "reasons",
+  "abortedMeans",
+  "connection",
+  "clock",
+  "reportError",
+] as const satisfies readonly (keyof SessionOptions)[];
+
+/** @throws TypeError that names the option, what it was and what was expected. */
+export function checkOptions(transport: Transport, options: SessionOptions): Settings {
+  functionOr("transport.stream", transport?.stream ?? null);
+  objectOf("options", options, known);
+  const {
+    policies = {},
+    methods = [],
+    rateLimit = { burst: 5, perMs: 60_000 },
+    refresh,
+    healthyAfterMs = 10_000,
+    openTimeoutMs,
+    noticeMs = 10_000,
+    reasons: mappings = {},
+    abortedMeans,
+    connection,
+    clock = systemClock,
+    reportError = report,
+  } = options as Options & { readonly policies?: Policies };
+  const mapped = Object.values(objectOf("reasons", mappings) as ReasonMappings).flatMap((domain) =>
+    Object.values(objectOf("reasons", domain) as ReasonMappings[string]).map((m) =>
+      typeof m === "object" ? m.reason : m,
+    ),
+  );
+  const reasons = [...new Set<string>([...builtInReasons, ...mapped])];
+  const resolved = resolvePolicies(policies, reasons);
+  if (!Array.isArray(methods)) throw invalid("methods", methods, "an array of method(…) entries");
+  const entries = new Map<string, MethodEntry>();
+  methods.forEach((entry: MethodEntry, index) => {
+    const { method } = objectOf(`methods[${index}]`, entry) as unknown as MethodEntry;
+    if (!method) throw invalid(`methods[${index}]`, entry, "an entry made by method(…)");
+    const name = nameOf(method);
+    if (entries.has(name)) throw invalid(`methods[${index}]`, name, "one entry for each method");
+    entries.set(name, entry);
+  });
+  functionOr("refresh", refresh);
+  functionOr("reportError", reportError);
+  if (connection !== undefined) functionOr("connection.state", connection?.state ?? null);
+  for (const name of ["now", "random", "sleep"] as const) functionOr(`clock.${name}`, clock?.[name] ?? null);
+  if (openTimeoutMs !== undefined) numberIn("openTimeoutMs", openTimeoutMs, 1);
+  if (abortedMeans !== undefined) oneOf("abortedMeans", abortedMeans, reasons);
+  return {
+    rules: {
+      policies: resolved,
+      rateLimit: rateLimit === false ? undefined : checkRateLimit("rateLimit", rateLimit),
+      healthyAfterMs: numberIn("healthyAfterMs", healthyAfterMs, 0),
+      canRefresh: refresh !== undefined,
+    },
+    reasons,
+    mappings,
+    entries,
+    refresh,
+    openTimeoutMs,
+    noticeMs: numberIn("noticeMs", noticeMs, 0),
+    abortedMeans,
+    connection,
+    clock,
+    reportError,
+  };
+}
+
+function report(error: unknown): void {
+  if (typeof globalThis.reportError === "function") globalThis.reportError(error);
+  else console.error(error); // Node has no reportError, and throwing later would end the process
+}
+
+/** The options may be left out as long as the app has no reasons of its own. */
+export type SessionArguments =
+  Partial<Policies> extends Policies ? [options?: SessionOptions] : [options: SessionOptions];

@@ -1,0 +1,217 @@
+import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  type StreamResponse,
+  type Transport,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { EventEmitter } from "eventemitter3";
+import pRetry from "p-retry";
+import { classify, type Evidence } from "./classify.js";
+import type { Disconnect, DisconnectInit, Reason } from "./disconnect.js";
+import { errorOf } from "./disconnect-of.js";
+import type { SessionEvent, SessionEvents } from "./events.js";
+import { Failure, follow, type Host } from "./follow.js";
+import { createGate } from "./gate.js";
+import { invalid, oneOf } from "./invalid.js";
+import { nameOf } from "./method.js";
+import { checkOptions, type SessionArguments, type SessionOptions } from "./options.js";
+import type { Phase } from "./state.js";
+
+type Listener<T extends keyof SessionEvents> = (payload: SessionEvents[T]) => unknown;
+
+/** `onKicked`, `onBanned`, … one for each reason. Each returns its own removal. */
+type ReasonListeners = { readonly [R in Reason as `on${Capitalize<R>}`]: (listener: Listener<R>) => () => void };
+
+/**
+ * One login of one user against one server. It is a `Transport`: Connect's clients and interceptors take it as it is.
+ * Its streams come back after losses by the policy for the reason, and end together by a verdict.
+ */
+export type Session = Transport & ReasonListeners & SessionControls;
+
+interface SessionControls {
+  /** Where the session stands. A new object with each change. */
+  readonly phase: Phase;
+  /** Calls `listener` for each event of a type. Returns the removal. What a listener throws goes to `reportError`. */
+  on<T extends keyof SessionEvents>(type: T, listener: Listener<T>): () => void;
+  /**
+   * Remembers a reason that the server announced by other means, such as a message in a stream. For `noticeMs`, a
+   * stream that is cut takes it for its reason.
+   *
+   * @throws TypeError for an unknown reason
+   */
+  notice(announced: DisconnectInit): void;
+  /**
+   * After a new login: lifts the verdict, so that calls go out again. Streams that were ended stay ended.
+   *
+   * @throws Error if the session is closed
+   */
+  restart(): void;
+  /** Ends every stream and call with `Code.Canceled`, at once and for good. */
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Makes a session of a transport.
+ *
+ * @throws TypeError that names the option, what it was and what was expected
+ * @example
+ * const session = createSession(createConnectTransport({ baseUrl }));
+ * session.onKicked(({ message }) => showDialog(message));
+ * const chat = createClient(ChatService, session);
+ */
+export function createSession(transport: Transport, ...[options]: SessionArguments): Session {
+  const settings = checkOptions(transport, options ?? ({} as SessionOptions));
+  const { clock, reportError, reasons } = settings;
+  const emitter = new EventEmitter();
+  const emit = ({ type, payload }: SessionEvent): void => void emitter.emit(type, payload);
+  const gate = createGate({ ...settings, emit });
+  const calls = new Set<(error: ConnectError) => void>(); // unary calls on their way, and what ends each
+  let notice: { readonly announced: DisconnectInit; readonly until: number } | undefined;
+  let nextId = 1;
+
+  const host: Host = {
+    transport,
+    clock,
+    openTimeoutMs: settings.openTimeoutMs,
+    gate,
+    emit,
+    connection: () => settings.connection?.state(),
+    lost(stream, evidence) {
+      const disconnect = named(evidence);
+      if (disconnect) return gate.lost(stream, disconnect);
+      gate.answered(stream);
+      if ("error" in evidence) stream.stop("failed", evidence.error);
+      else stream.stop("complete", undefined);
+      return false;
+    },
+    retry: (attempt, failed) =>
+      pRetry(attempt, {
+        retries: Number.POSITIVE_INFINITY,
+        minTimeout: 0, // the policy owns every delay: a lost stream waits at the gate
+        onFailedAttempt: ({ error }) => {
+          if (!(error instanceof Failure) || !failed(error.evidence)) throw error;
+        },
+      }),
+  };
+
+  function named(evidence: Evidence): Disconnect | undefined {
+    const now = clock.now();
+    return classify(evidence, {
+      now,
+      reasons: settings.mappings,
+      abortedMeans: settings.abortedMeans,
+      notice: notice && now <= notice.until ? notice.announced : undefined,
+    });
+  }
+
+  /** A verdict spoken on a unary call counts for the whole session. A bare status does not: it is that call's answer. */
+  function overhear(error: unknown): void {
+    const disconnect = classify({ error }, { now: clock.now(), reasons: settings.mappings });
+    if (disconnect?.source !== "detail" && disconnect?.source !== "trailer") return;
+    errorOf(disconnect);
+    gate.overheard(disconnect);
+  }
+
+  function refusal(): unknown {
+    const { phase } = gate;
+    if (phase.status === "ended") return errorOf(phase.disconnect);
+    return phase.status === "closed" ? closedError() : undefined;
+  }
+
+  function on<T extends keyof SessionEvents>(type: T, listener: Listener<T>): () => void {
+    if (typeof listener !== "function") throw invalid(`on(${JSON.stringify(type)})`, listener, "a function");
+    const guarded = async (payload: SessionEvents[T]) => {
+      try {
+        await listener(payload);
+      } catch (error) {
+        reportError(error);
+      }
+    };
+    emitter.on(type, guarded);
+    return () => void emitter.off(type, guarded);
+  }
+
+  const session: Transport & SessionControls = {
+    get phase() {
+      return gate.phase;
+    },
+    on,
+    notice(announced) {
+      oneOf("notice.reason", announced?.reason, reasons);
+      notice = { announced, until: clock.now() + settings.noticeMs };
+    },
+    restart() {
+      if (gate.phase.status === "closed") throw new Error("restart: the session is closed; create a new one");
+      notice = undefined;
+      gate.restart();
+    },
+    close() {
+      if (gate.phase.status === "closed") return;
+      gate.close();
+      for (const stream of [...gate.streams]) stream.stop("canceled", closedError());
+      for (const end of [...calls]) end(closedError());
+    },
+    [Symbol.dispose]: () => session.close(),
+    stream<I extends DescMessage, O extends DescMessage>(
+      method: DescMethodStreaming<I, O>,
+      signal: AbortSignal | undefined,
+      timeoutMs: number | undefined,
+      header: HeadersInit | undefined,
+      input: AsyncIterable<MessageInitShape<I>>,
+      contextValues?: ContextValues,
+    ) {
+      const refused = refusal();
+      if (refused !== undefined) return Promise.reject(refused);
+      const name = nameOf(method);
+      const call = { method, signal, timeoutMs, header, input, contextValues };
+      const response = follow(host, call, { id: nextId++, name }, settings.entries.get(name));
+      return response as Promise<StreamResponse<I, O>>;
+    },
+    unary<I extends DescMessage, O extends DescMessage>(
+      method: DescMethodUnary<I, O>,
+      signal: AbortSignal | undefined,
+      timeoutMs: number | undefined,
+      header: HeadersInit | undefined,
+      input: MessageInitShape<I>,
+      contextValues?: ContextValues,
+    ) {
+      const refused = refusal();
+      if (refused !== undefined) return Promise.reject(refused);
+      return new Promise<UnaryResponse<I, O>>((resolve, reject) => {
+        const controller = new AbortController();
+        const cancel = () => controller.abort(signal?.reason);
+        const end = (error: ConnectError) => {
+          controller.abort();
+          reject(error);
+        };
+        calls.add(end);
+        signal?.addEventListener("abort", cancel);
+        if (signal?.aborted) cancel();
+        transport
+          .unary(method, controller.signal, timeoutMs, header, input, contextValues)
+          .then(resolve, (error) => {
+            overhear(error);
+            reject(error);
+          })
+          .finally(() => {
+            calls.delete(end);
+            signal?.removeEventListener("abort", cancel);
+          });
+      });
+    },
+  };
+
+  const listeners = reasons.map((reason) => [
+    `on${reason.charAt(0).toUpperCase()}${reason.slice(1)}`,
+    (listener: Listener<Reason>) => on(reason as Reason, listener),
+  ]);
+  return Object.assign(session, Object.fromEntries(listeners) as ReasonListeners);
+}
+
+function closedError(): ConnectError {
+  return new ConnectError("the session is closed", Code.Canceled);
+}
