@@ -1,8 +1,16 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // The examples import the package by its name; tests run against its source.
+  resolve: {
+    alias: [
+      { find: /^farewell$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
+      { find: /^farewell\/(\w+)$/, replacement: fileURLToPath(new URL("src/$1/index.ts", import.meta.url)) },
+    ],
+  },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },
     // One process per file: a test that leaves a socket, timer or rejection behind cannot spoil another file.
     pool: "forks",

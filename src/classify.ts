@@ -76,7 +76,8 @@ function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefi
   return conclude(infer(error, text, causes, evidence.connection, words), words, text, error, options, error.code);
 }
 
-const endOfEndless: Inferred = { reason: "aborted", source: "status" };
+const httpStatus = /^HTTP (\d{3})$/;
+const endOfEndless: Inferred = { reason: "aborted", source: "transport" };
 const noWords: Words = { spoken: undefined, localized: undefined, retry: false, retryAt: undefined };
 
 function infer(
@@ -86,7 +87,7 @@ function infer(
   connection: ConnectionState | undefined,
   words: Words,
 ): Inferred {
-  const http = /^HTTP (\d{3})$/.exec(text);
+  const http = httpStatus.exec(text);
   if (http) return fromHttp(Number(http[1]), words.retry);
   // No metadata: no response reached us, so the transport made this error up.
   const local = error.metadata.keys().next().done === true && error.details.length === 0;
@@ -114,7 +115,10 @@ function conclude(
       cause,
     }) as Disconnect;
   const { spoken, retryAt } = words;
-  if (spoken) return make(spoken.reason, spoken.source, true, spoken.fields);
+  if (spoken) {
+    const silent = httpStatus.test(text) ? { reason: spoken.reason, message: "" } : undefined; // not the server's words
+    return make(spoken.reason, spoken.source, true, spoken.fields, silent as DisconnectInit | undefined);
+  }
   const cut = inferred?.reason === "aborted" || inferred?.reason === "network";
   if (notice && (cut || (code !== undefined && code === (codeOf as Record<string, number>)[notice.reason]))) {
     const { reason, message, localized, ...fields } = notice;

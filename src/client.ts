@@ -1,17 +1,16 @@
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodStreaming, DescService, Message, MessageInitShape } from "@bufbuild/protobuf";
 import {
   type CallOptions,
   type Client,
   createClient as createConnectClient,
   type Transport,
 } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import type { SessionArguments, SessionOptions } from "./options.js";
 import { createSession, type Session } from "./session.js";
 
 /** Connect's own client type, and the session behind it. `$` cannot occur in the name of a method. */
 export type FarewellClient<S extends DescService> = Client<S> & { readonly $session: Session };
-
-type Streaming = (input: unknown, options?: CallOptions) => AsyncIterable<unknown>;
 
 /**
  * Connect's `createClient`, with streams that come back. Takes a session, or makes one of a plain transport. Leaving a
@@ -37,10 +36,16 @@ export function createClient<S extends DescService>(
   if (given && options !== undefined) throw new TypeError("options: a session has its own; expected none beside it");
   const session = given ? transport : createSession(transport, ...([options] as SessionArguments));
   const client = createConnectClient(service, session) as Record<string, unknown>;
-  for (const { methodKind, localName } of service.methods) {
-    if (methodKind === "server_streaming" || methodKind === "bidi_streaming") {
-      client[localName] = cancelable(client[localName] as Streaming);
-    }
+  for (const method of service.methods) {
+    const { localName, methodKind } = method;
+    if (methodKind !== "server_streaming" && methodKind !== "bidi_streaming") continue;
+    client[localName] = (input: never, options?: CallOptions) =>
+      stream(
+        session,
+        method as DescMethodStreaming,
+        methodKind === "bidi_streaming" ? input : createAsyncIterable([input]),
+        options,
+      );
   }
   return Object.assign(client, { $session: session }) as unknown as FarewellClient<S>;
 }
@@ -49,44 +54,65 @@ function isSession(transport: Transport | Session): transport is Session {
   return "restart" in transport && "notice" in transport;
 }
 
-/** Gives the iterator the `return` and `throw` that Connect's leaves out (connect-es, promise-client.ts). */
-function cancelable(call: Streaming): Streaming {
-  return (input, options) => {
-    const controller = new AbortController();
-    const outer = options?.signal;
-    const relay = () => controller.abort(outer?.reason);
-    const free = () => outer?.removeEventListener("abort", relay);
-    if (outer?.aborted) relay();
-    else outer?.addEventListener("abort", relay);
-    const iterator = call(input, { ...options, signal: controller.signal })[Symbol.asyncIterator]();
-    const next = () => iterator.next();
-    const freeing = async () => {
-      let over = true;
-      try {
-        const result = await next();
-        over = result.done === true;
-        return result;
-      } finally {
-        if (over) free();
-      }
-    };
-    const leave = () => {
-      free();
-      controller.abort();
-      next().catch(() => {}); // the cancellation is the caller's own: it need not hear of it
-    };
-    return {
-      [Symbol.asyncIterator]: () => ({
-        next: outer ? freeing : next,
-        return: async (value: unknown) => {
-          leave();
-          return { done: true as const, value };
-        },
-        throw: async (error: unknown) => {
-          leave();
-          throw error;
-        },
-      }),
-    };
+/** What Connect's client does, plus the `return` and `throw` that it leaves out (connect-es, promise-client.ts). */
+function stream(
+  session: Session,
+  method: DescMethodStreaming,
+  input: AsyncIterable<MessageInitShape<DescMessage>>,
+  options: CallOptions = {},
+): AsyncIterable<Message> {
+  const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = options;
+  const controller = new AbortController();
+  const relay = () => controller.abort(signal?.reason);
+  const free = () => signal?.removeEventListener("abort", relay);
+  if (signal?.aborted) relay();
+  else signal?.addEventListener("abort", relay);
+  const opening = session.stream(method, controller.signal, timeoutMs, headers, input, contextValues);
+  let opened: Promise<void> | undefined;
+  let messages: AsyncIterator<Message> | undefined;
+  let trailer: Headers | undefined;
+
+  const open = async (): Promise<void> => {
+    const response = await opening;
+    onHeader?.(response.header);
+    trailer = response.trailer;
+    messages = response.message[Symbol.asyncIterator]();
   };
+  const next = (): Promise<IteratorResult<Message>> => {
+    if (!messages) {
+      opened ??= open();
+      return opened.then(next, fail);
+    }
+    // A stream without ends to tie is read directly: a promise less for each message.
+    return signal || onTrailer ? messages.next().then(settle, fail) : messages.next();
+  };
+  const settle = (result: IteratorResult<Message>) => {
+    if (result.done) {
+      free();
+      if (trailer) onTrailer?.(trailer);
+      trailer = undefined; // told once
+    }
+    return result;
+  };
+  const fail = (error: unknown) => {
+    free();
+    throw error;
+  };
+  const leave = () => {
+    free();
+    controller.abort();
+    next().catch(() => {}); // the cancellation is the caller's own: it need not hear of it
+  };
+  const iterator: AsyncIterator<Message> = {
+    next,
+    return: async (value: unknown) => {
+      leave();
+      return { done: true, value };
+    },
+    throw: async (error: unknown) => {
+      leave();
+      throw error;
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
 }

@@ -1,3 +1,5 @@
+import { invalid, objectOf, oneOf } from "./invalid.js";
+
 /**
  * Every reason for which a stream can end, with the fields that come with it.
  *
@@ -42,6 +44,31 @@ export const builtInReasons = [
   "aborted",
   "network",
 ] as const;
+
+/**
+ * Checks words that came from outside before they are taken for a server's.
+ *
+ * @throws TypeError that names the field
+ */
+export function checkWords(option: string, words: unknown, reasons: readonly string[]): void {
+  const { reason, message, localized, code, by, until, retryAt } = objectOf(option, words);
+  oneOf(`${option}.reason`, reason, reasons);
+  for (const [field, text] of Object.entries({ message, code, by })) {
+    if (text !== undefined && typeof text !== "string") throw invalid(`${option}.${field}`, text, "a string");
+  }
+  if (localized !== undefined) {
+    const { locale, message } = objectOf(`${option}.localized`, localized, ["locale", "message"]);
+    for (const [field, text] of Object.entries({ locale, message })) {
+      if (typeof text !== "string") throw invalid(`${option}.localized.${field}`, text, "a string");
+    }
+  }
+  for (const [field, time] of Object.entries({ until, retryAt })) {
+    const year = time instanceof Date ? time.getUTCFullYear() : Number.NaN;
+    if (time !== undefined && !(year >= 1 && year <= 9999)) {
+      throw invalid(`${option}.${field}`, time, "a Date in the years 1 to 9999");
+    }
+  }
+}
 
 export type BuiltInReason = (typeof builtInReasons)[number];
 export type Reason = keyof DisconnectReasons & string;

@@ -119,7 +119,6 @@ export function follow(
   const response = new Promise<StreamResponse>((resolve, reject) => {
     [accept, refuse] = [resolve, reject];
   });
-  response.catch(() => {}); // a caller that never awaits it must not bring the process down
 
   gate.join(stream);
   if (signal?.aborted) cancel();
@@ -167,7 +166,7 @@ export function follow(
       if (result.done) {
         replace(trailer, opened.trailer);
         over({ trailer: opened.trailer, endless });
-      } else deliver(result.value, current);
+      } else deliver(result, current);
     };
     const failed = (error: unknown) => {
       if (attempt === current) over({ error, connection: host.connection() });
@@ -197,7 +196,8 @@ export function follow(
     });
   }
 
-  function deliver(message: Message, current: Attempt): void {
+  function deliver(result: IteratorYieldResult<Message>, current: Attempt): void {
+    const message = result.value;
     if (quiet) gate.delivered(stream);
     quiet = false;
     if (entry?.position) {
@@ -213,15 +213,15 @@ export function follow(
           current.next?.(); // past a duplicate
           return;
         }
-        const missed = Number(BigInt(at) - BigInt(position)) - 1;
-        if (missed > 0 && dense && reopened) host.emit(event("streamGap", { stream: label, missed }));
+        const missed = dense ? between(position, at) : 0;
+        if (missed > 0 && reopened) host.emit(event("streamGap", { stream: label, missed }));
         else if (missed > 0) dense = false;
       }
       position = at;
       reopened = false;
     }
     last = message;
-    pending.shift()?.resolve({ done: false, value: message });
+    pending.shift()?.resolve(result);
     if (pending.length > 0) {
       if (silenceMs !== undefined) pendingSince = clock.now();
       current.next?.();
@@ -238,7 +238,11 @@ export function follow(
 
   function over(evidence: Evidence): void {
     leave();
-    if (host.lost(stream, evidence)) reach();
+    try {
+      if (host.lost(stream, evidence)) reach();
+    } catch (error) {
+      stream.stop("failed", error); // a defect of ours must not leave the caller waiting for ever
+    }
   }
 
   function leave(): void {
@@ -250,6 +254,12 @@ export function follow(
   function after(ms: number | undefined, until: AbortSignal, then: () => void): void {
     if (ms !== undefined) clock.sleep(ms, until).then(then, () => {}); // rejects only when not wanted any more
   }
+}
+
+/** How many positions lie between two. */
+function between(last: number | bigint, next: number | bigint): number {
+  if (typeof last === "number" && typeof next === "number") return next - last - 1;
+  return Number(BigInt(next) - BigInt(last)) - 1;
 }
 
 function replace(target: Headers, source: Headers): void {

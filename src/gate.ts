@@ -7,8 +7,11 @@ import { defaultPolicies, type ResolvedPolicies } from "./policy.js";
 import { fullBucket } from "./rate-limit.js";
 import * as machine from "./state.js";
 
-/** After so many ms without an answer a knock counts as let in: many servers send no headers before a message. */
-const patienceMs = 5_000;
+/**
+ * After so many ms without an answer the others follow a knock: many servers, Connect-ES among them, send no headers
+ * before the first message. Where there is a time-out for headers, it decides instead.
+ */
+const patienceMs = 500;
 
 /** A knock counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
 const letInMs = 200;
@@ -38,6 +41,7 @@ export interface Gate {
 interface Surroundings {
   readonly clock: Clock;
   readonly rules: machine.Rules;
+  readonly openTimeoutMs: number | undefined;
   readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
   readonly emit: (event: SessionEvent) => void;
   readonly reportError: (error: unknown) => void;
@@ -45,7 +49,7 @@ interface Surroundings {
 
 type Knock = { readonly stream: Followed; readonly opened?: { readonly at: number; readonly first: boolean } };
 
-export function createGate({ clock, rules, refresh, emit, reportError }: Surroundings): Gate {
+export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportError }: Surroundings): Gate {
   const streams = new Set<Followed>();
   const queue = new Map<Followed, () => void>(); // streams that wait, in their order, and what lets each go
   let knock: Knock | undefined;
@@ -90,7 +94,7 @@ export function createGate({ clock, rules, refresh, emit, reportError }: Surroun
         break;
       case "knocking":
         if (knock?.opened) after(letInMs, letIn);
-        else after(patienceMs, () => enter(machine.unrefused(state, clock.now())));
+        else if (openTimeoutMs === undefined) after(patienceMs, () => enter(machine.unrefused(state, clock.now())));
         break;
       case "refreshing":
         renew();

@@ -37,7 +37,7 @@ export interface Attempt {
   readonly canRefresh: boolean;
 }
 
-/** What to do, and why. */
+/** What to do, and why. `refresh`: get new credentials first, where the session has a `refresh`. */
 export type Decision =
   | { readonly action: "reconnect"; readonly afterMs: number; readonly refresh?: boolean; readonly why: string }
   | { readonly action: "stop" | "end"; readonly why: string };
@@ -118,22 +118,24 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const policy = policies[reason];
   if (typeof policy === "function") return checkDecision(`policies.${reason}`, policy(disconnect, attempt));
   if (policy === undefined || policy === "stop") return { action: "stop", why: `${reason}: policy is to stop` };
-  if (policy === "end") return { action: "end", why: `${reason}: ${message || "the server said so"}` };
+  if (policy === "end")
+    return { action: "end", why: message ? `${reason}: ${message}` : `${reason}: policy is to end` };
   const refresh = reason === "unauthenticated";
   if (refresh && !attempt.canRefresh) return { action: "end", why: `${reason}: no refresh is set` };
 
   const { maxAttempts, whenExhausted, maxServerMs } = policy;
   if (maxAttempts !== null && attempt.number > maxAttempts) {
-    return { action: whenExhausted, why: `${reason}: gave up after ${maxAttempts} unhealthy attempts in a row` };
+    const attempts = maxAttempts === 1 ? "attempt" : "attempts";
+    return { action: whenExhausted, why: `${reason}: gave up after ${maxAttempts} unhealthy ${attempts} in a row` };
   }
   const delayMs = backoffMs(policy, attempt.number, attempt.random, attempt.previousMs);
-  const retryAt = "retryAt" in disconnect ? disconnect.retryAt : undefined;
-  if (retryAt === undefined) {
+  const at = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : Number.NaN;
+  if (Number.isNaN(at)) {
     const why = `${reason}: attempt ${attempt.number}, backoff ${seconds(delayMs)}`;
     return { action: "reconnect", afterMs: delayMs, refresh, why };
   }
   // The server's time is a floor. Jitter comes on top, or all who were told the same second would come in it.
-  const askedMs = Math.max(0, retryAt.getTime() - attempt.now);
+  const askedMs = Math.max(0, at - attempt.now);
   const floorMs = Math.min(maxServerMs, askedMs);
   const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;
   const capped = floorMs < askedMs ? `, at most ${seconds(floorMs)}` : "";
@@ -146,7 +148,11 @@ function checkDecision(option: string, decision: Decision): Decision {
   const { action, why } = objectOf(answer, decision, ["action", "afterMs", "refresh", "why"]);
   oneOf(`${answer}: action`, action, ["reconnect", "stop", "end"]);
   if (typeof why !== "string") throw invalid(`${answer}: why`, why, "a string");
-  if (decision.action === "reconnect") numberIn(`${answer}: afterMs`, decision.afterMs, 0);
+  if (decision.action === "reconnect") {
+    const { afterMs, refresh = false } = decision;
+    numberIn(`${answer}: afterMs`, afterMs, 0);
+    if (typeof refresh !== "boolean") throw invalid(`${answer}: refresh`, refresh, "true or false");
+  }
   return decision;
 }
 

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import {
   Code,
@@ -10,15 +11,15 @@ import {
 import { EventEmitter } from "eventemitter3";
 import pRetry from "p-retry";
 import { classify, type Evidence } from "./classify.js";
-import type { Disconnect, DisconnectInit, Reason } from "./disconnect.js";
+import { checkWords, type Disconnect, type DisconnectInit, type Reason } from "./disconnect.js";
 import { errorOf } from "./disconnect-of.js";
 import type { SessionEvent, SessionEvents } from "./events.js";
 import { Failure, follow, type Host } from "./follow.js";
 import { createGate } from "./gate.js";
-import { invalid, oneOf } from "./invalid.js";
+import { invalid } from "./invalid.js";
 import { nameOf } from "./method.js";
 import { checkOptions, type SessionArguments, type SessionOptions } from "./options.js";
-import type { Phase } from "./state.js";
+import { isSpoken, type Phase } from "./state.js";
 
 type Listener<T extends keyof SessionEvents> = (payload: SessionEvents[T]) => unknown;
 
@@ -40,7 +41,7 @@ interface SessionControls {
    * Remembers a reason that the server announced by other means, such as a message in a stream. For `noticeMs`, a
    * stream that is cut takes it for its reason.
    *
-   * @throws TypeError for an unknown reason
+   * @throws TypeError that names the field: an unknown reason, or a value of the wrong kind
    */
   notice(announced: DisconnectInit): void;
   /**
@@ -111,7 +112,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   /** A verdict spoken on a unary call counts for the whole session. A bare status does not: it is that call's answer. */
   function overhear(error: unknown): void {
     const disconnect = classify({ error }, { now: clock.now(), reasons: settings.mappings });
-    if (disconnect?.source !== "detail" && disconnect?.source !== "trailer") return;
+    if (!disconnect || !isSpoken(disconnect)) return;
     errorOf(disconnect);
     gate.overheard(disconnect);
   }
@@ -135,13 +136,13 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     return () => void emitter.off(type, guarded);
   }
 
-  const session: Transport & SessionControls = {
+  const session: Transport & Omit<SessionControls, typeof Symbol.dispose> = {
     get phase() {
       return gate.phase;
     },
     on,
     notice(announced) {
-      oneOf("notice.reason", announced?.reason, reasons);
+      checkWords("notice", announced, reasons);
       notice = { announced, until: clock.now() + settings.noticeMs };
     },
     restart() {
@@ -155,7 +156,6 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       for (const stream of [...gate.streams]) stream.stop("canceled", closedError());
       for (const end of [...calls]) end(closedError());
     },
-    [Symbol.dispose]: () => session.close(),
     stream<I extends DescMessage, O extends DescMessage>(
       method: DescMethodStreaming<I, O>,
       signal: AbortSignal | undefined,
@@ -164,11 +164,14 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       input: AsyncIterable<MessageInitShape<I>>,
       contextValues?: ContextValues,
     ) {
-      const refused = refusal();
-      if (refused !== undefined) return Promise.reject(refused);
       const name = nameOf(method);
       const call = { method, signal, timeoutMs, header, input, contextValues };
-      const response = follow(host, call, { id: nextId++, name }, settings.entries.get(name));
+      const refused = refusal();
+      const response: Promise<unknown> =
+        refused === undefined
+          ? follow(host, call, { id: nextId++, name }, settings.entries.get(name))
+          : Promise.reject(refused);
+      response.catch(() => {}); // a caller that never reads its stream must not bring the process down
       return response as Promise<StreamResponse<I, O>>;
     },
     unary<I extends DescMessage, O extends DescMessage>(
@@ -205,11 +208,13 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     },
   };
 
+  // Older browsers have no Symbol.dispose; there, `using` does not exist either.
+  if (typeof Symbol.dispose === "symbol") Object.assign(session, { [Symbol.dispose]: session.close });
   const listeners = reasons.map((reason) => [
     `on${reason.charAt(0).toUpperCase()}${reason.slice(1)}`,
     (listener: Listener<Reason>) => on(reason as Reason, listener),
   ]);
-  return Object.assign(session, Object.fromEntries(listeners) as ReasonListeners);
+  return Object.assign(session, Object.fromEntries(listeners)) as Session;
 }
 
 function closedError(): ConnectError {

@@ -95,7 +95,7 @@ export function lost(
   if (phase.status === "ended" || phase.status === "closed") {
     return { state, events: [], verdict: { action: "stop", why: `the session has ${phase.status}` } };
   }
-  const healthy = phase.status === "following" && !phase.outage.down && phase.openedAt + rules.healthyAfterMs <= now;
+  const healthy = phase.status === "following" && phase.openedAt + provenAfterMs(phase.outage, rules) <= now;
   const before = phase.status === "live" || healthy ? undefined : phase.outage;
   // Of twenty streams lost together the first is news. So is the failure of an attempt, and a relapse.
   const news = before === undefined || knocker || phase.status === "following";
@@ -111,7 +111,8 @@ export function lost(
   if (!before) events.push(event("disconnected", { disconnect, stream }));
   if (!told.includes(reason)) events.push({ type: reason, payload: disconnect } as SessionEvent);
 
-  if (decision.action === "end") {
+  // A bare status on a call that is not followed is that call's answer, and says nothing about the session.
+  if (decision.action === "end" && (reopenable || isSpoken(disconnect))) {
     events.push(event("ended", { disconnect, why: decision.why }));
     return { ...become(state, { status: "ended", disconnect, why: decision.why }, events), verdict: decision };
   }
@@ -152,6 +153,16 @@ function remember(state: State, told: readonly string[], events: readonly Sessio
   return "outage" in phase ? become(state, { ...phase, outage: { ...phase.outage, told } }, events) : { state, events };
 }
 
+/** Read from the server's own words about this client, not from a status. */
+export function isSpoken({ source }: Disconnect): boolean {
+  return source === "detail" || source === "trailer" || source === "notice";
+}
+
+/** A stream that never sent headers but was not refused either may be a quiet one, or hang: that takes longer to tell. */
+function provenAfterMs({ down }: Outage, { healthyAfterMs }: Rules): number {
+  return down ? healthyAfterMs * 6 : healthyAfterMs;
+}
+
 function schedule(
   state: State,
   outage: Outage,
@@ -161,7 +172,8 @@ function schedule(
   events: readonly SessionEvent[],
 ): Step {
   const { afterMs, why } = decision;
-  if (decision.refresh) return become(state, { status: "refreshing", outage, afterMs, why }, events);
+  if (decision.refresh && rules.canRefresh)
+    return become(state, { status: "refreshing", outage, afterMs, why }, events);
   // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
   const wantedAt = now + Math.max(1, Math.ceil(afterMs));
   const { bucket, at } = taken(state, rules, wantedAt);

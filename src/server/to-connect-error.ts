@@ -1,9 +1,8 @@
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { systemClock } from "../clock.js";
-import { type BuiltInReason, builtInReasons, type DisconnectInit } from "../disconnect.js";
+import { type BuiltInReason, builtInReasons, checkWords, type DisconnectInit } from "../disconnect.js";
 import { DisconnectSchema } from "../gen/farewell/v1/disconnect_pb.js";
 import { ErrorInfoSchema, LocalizedMessageSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
-import { invalid, objectOf, oneOf } from "../invalid.js";
 import { codeOf, errorDomain, mirror } from "../wire.js";
 
 /**
@@ -22,14 +21,12 @@ export function toConnectError(
   disconnect: DisconnectInit<BuiltInReason>,
   now: number = systemClock.now(),
 ): ConnectError {
-  objectOf("disconnect", disconnect);
-  const reason = oneOf("disconnect.reason", disconnect.reason, builtInReasons);
-  const text = clipped("message", disconnect.message ?? "", 1_000);
-  const { localized } = disconnect;
-  const code = label("code", "code" in disconnect ? disconnect.code : undefined);
-  const by = label("by", "by" in disconnect ? disconnect.by : undefined);
-  const until = time("until", "until" in disconnect ? disconnect.until : undefined);
-  const retryAt = time("retryAt", "retryAt" in disconnect ? disconnect.retryAt : undefined);
+  checkWords("disconnect", disconnect, builtInReasons);
+  const { reason, message = "", localized } = disconnect;
+  const code = label("code" in disconnect ? disconnect.code : undefined);
+  const by = label("by" in disconnect ? disconnect.by : undefined);
+  const until = "until" in disconnect ? disconnect.until : undefined;
+  const retryAt = "retryAt" in disconnect ? disconnect.retryAt : undefined;
   const retryMs = retryAt && Math.max(0, retryAt.getTime() - now);
 
   const labels = { ...(code !== undefined && { code }), ...(by !== undefined && { by }) };
@@ -54,36 +51,23 @@ export function toConnectError(
     header.set(mirror.pushbackMs, String(Math.ceil(retryMs)));
   }
   if (localized !== undefined) {
-    const { locale, message } = objectOf("disconnect.localized", localized, ["locale", "message"]);
-    const value = {
-      locale: clipped("localized.locale", locale, 100),
-      message: clipped("localized.message", message, 1_000),
-    };
+    const value = { locale: clipped(localized.locale, 100), message: clipped(localized.message, 1_000) };
     details.push({ desc: LocalizedMessageSchema, value });
   }
-  return new ConnectError(text, codeOf[reason] as Code, header, details);
+  return new ConnectError(clipped(message, 1_000), codeOf[reason] as Code, header, details);
 }
 
-function label(field: string, value: unknown): string | undefined {
-  return value === undefined ? undefined : clipped(field, value, 100);
+function label(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : clipped(value, 100);
 }
 
-/** Cut between code points, so that it stays valid UTF-8. Percent-encoding makes up to three bytes of each. */
-function clipped(field: string, value: unknown, maxBytes: number): string {
-  if (typeof value !== "string") throw invalid(`disconnect.${field}`, value, "a string");
+/** Cut between code points, so that it stays valid UTF-8. */
+function clipped(value: string, maxBytes: number): string {
   const text = value.toWellFormed(); // a lone surrogate cannot be encoded
-  if (text.length * 3 <= maxBytes) return text;
   const encoder = new TextEncoder();
   if (encoder.encode(text).length <= maxBytes) return text;
   const { read } = encoder.encodeInto(text, new Uint8Array(maxBytes - 3));
   return `${text.slice(0, read)}…`;
-}
-
-function time(field: string, value: unknown): Date | undefined {
-  if (value === undefined) return undefined;
-  const year = value instanceof Date ? value.getUTCFullYear() : Number.NaN;
-  if (!(year >= 1 && year <= 9999)) throw invalid(`disconnect.${field}`, value, "a Date in the years 1 to 9999");
-  return value as Date;
 }
 
 /** Seconds and nanoseconds, of a Duration or a Timestamp: nanos are never negative in the latter. */
