@@ -1,0 +1,67 @@
+import type { Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+  type Http2SessionOptions,
+} from "@connectrpc/connect-node";
+import {
+  createConnectTransport as createConnectWebTransport,
+  createGrpcWebTransport as createGrpcWebWebTransport,
+} from "@connectrpc/connect-web";
+import type { ConnectionState } from "../../src/inferred.js";
+import type { HttpVersion, Protocol } from "./script.js";
+
+/** Every Connect client that runs on Node: connect-node, and connect-web with Node's fetch (HTTP/1.1). */
+export const clients = {
+  "node h2 grpc": { library: "connect-node", httpVersion: "2", protocol: "grpc" },
+  "node h2 grpc-web": { library: "connect-node", httpVersion: "2", protocol: "grpc-web" },
+  "node h2 connect": { library: "connect-node", httpVersion: "2", protocol: "connect" },
+  "node h1 grpc-web": { library: "connect-node", httpVersion: "1.1", protocol: "grpc-web" },
+  "node h1 connect": { library: "connect-node", httpVersion: "1.1", protocol: "connect" },
+  "fetch h1 grpc-web": { library: "connect-web", httpVersion: "1.1", protocol: "grpc-web" },
+  "fetch h1 connect": { library: "connect-web", httpVersion: "1.1", protocol: "connect" },
+} as const satisfies { readonly [name: string]: Client };
+
+export type ClientName = keyof typeof clients;
+
+export interface Client {
+  readonly library: "connect-node" | "connect-web";
+  readonly httpVersion: HttpVersion;
+  readonly protocol: Protocol;
+}
+
+/** A transport. Its connections go when the server closes them, so that it needs no `close()` of its own. */
+export interface Link {
+  readonly transport: Transport;
+  /** `Http2SessionManager.state()`; `undefined` where there is no session manager. */
+  readonly connection: () => ConnectionState | undefined;
+}
+
+/** A transport for the client, towards the server. `ping` is for HTTP/2 alone. */
+export function linkTo(baseUrl: string, client: Client, ping: Http2SessionOptions = {}): Link {
+  const { library, httpVersion, protocol } = client;
+  if (library === "connect-web") {
+    const create = protocol === "connect" ? createConnectWebTransport : createGrpcWebWebTransport;
+    return { transport: create({ baseUrl, useBinaryFormat: true }), connection: () => undefined };
+  }
+  if (httpVersion === "1.1") {
+    const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
+    return { transport: create({ baseUrl, httpVersion }), connection: () => undefined };
+  }
+  // Never abort() it after a failure: connect-node has dropped its error listener by then, so that the session's own
+  // late error would be uncaught and end the process.
+  const sessionManager = new Http2SessionManager(baseUrl, ping);
+  const connection = () => sessionManager.state();
+  switch (protocol) {
+    case "connect":
+      return { transport: createConnectTransport({ baseUrl, httpVersion, sessionManager }), connection };
+    case "grpc":
+      return { transport: createGrpcTransport({ baseUrl, sessionManager }), connection };
+    case "grpc-web":
+      return { transport: createGrpcWebTransport({ baseUrl, httpVersion, sessionManager }), connection };
+    default:
+      return protocol satisfies never;
+  }
+}

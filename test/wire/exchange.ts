@@ -1,0 +1,44 @@
+import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Step } from "./steps.js";
+
+/** One request, waiting for what the script says. */
+export interface Exchange {
+  readonly socket: Socket;
+  /** Aborted once the client has cancelled the call or the connection is gone. */
+  readonly gone: AbortSignal;
+  readonly perform: (step: Exclude<Step, { do: "pause" }>) => void;
+}
+
+/** What a connection, spoken to in either version of HTTP, can tell. */
+export interface Connection {
+  /** How many requests neither side has ended. */
+  readonly open: () => number;
+}
+
+/** Performs the steps; those between two pauses reach the network in one write. */
+export async function play(steps: readonly Step[], exchange: Exchange): Promise<void> {
+  const { socket, gone } = exchange;
+  socket.cork();
+  for (const step of steps) {
+    if (gone.aborted || socket.destroyed) break;
+    if (step.do === "pause") {
+      socket.uncork();
+      await sleep(step.ms, undefined, { signal: gone }).catch(() => {}); // the next round looks at `gone`
+      socket.cork();
+    } else {
+      exchange.perform(step);
+    }
+  }
+  socket.uncork();
+}
+
+/** The two steps that need no HTTP. */
+export function performOnSocket(socket: Socket, how: "fin" | "tcp-rst"): void {
+  if (how === "fin") {
+    socket.end();
+    return;
+  }
+  while (socket.writableCorked > 0) socket.uncork(); // what was sent before must leave before
+  socket.resetAndDestroy();
+}
