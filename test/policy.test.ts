@@ -1,0 +1,206 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { backoffMs, jitters } from "../src/backoff.js";
+import { type Attempt, builtInReasons, type Disconnect, defaultPolicies, parsePolicies } from "../src/index.js";
+import { decide, resolvePolicies } from "../src/policy.js";
+import { fullBucket, take } from "../src/rate-limit.js";
+
+const now = Date.UTC(2030, 0, 1);
+const attempt: Attempt = { number: 1, previousMs: 0, now, random: 0.5, canRefresh: false };
+const disconnect = (reason: string, fields: object = {}) =>
+  ({
+    reason,
+    message: "",
+    localized: undefined,
+    said: true,
+    source: "detail",
+    cause: undefined,
+    ...fields,
+  }) as Disconnect;
+const defaults = resolvePolicies({}, builtInReasons);
+
+describe("backoff", () => {
+  const random = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
+  const backoff = fc.record({
+    initialMs: fc.integer({ min: 1, max: 10_000 }),
+    maxMs: fc.integer({ min: 1, max: 100_000 }),
+    factor: fc.double({ min: 1, max: 10, noNaN: true }),
+    jitter: fc.constantFrom(...jitters),
+  });
+
+  test("never exceeds its cap and is never negative, at any attempt", () => {
+    fc.assert(
+      fc.property(backoff, fc.integer({ min: 1, max: 1e6 }), random, fc.nat(1e6), (given, number, chance, previous) => {
+        const ms = backoffMs(given, number, chance, previous);
+        expect(ms).toBeGreaterThanOrEqual(0);
+        expect(ms).toBeLessThanOrEqual(given.maxMs);
+      }),
+    );
+  });
+
+  test.each([
+    ["none", [100, 200, 400, 800, 1000, 1000]],
+    ["full", [50, 100, 200, 400, 500, 500]],
+    ["equal", [75, 150, 300, 600, 750, 750]],
+  ] as const)("with %s jitter grows to its cap, and the jitter comes after the cap", (jitter, expected) => {
+    const given = { initialMs: 100, maxMs: 1_000, factor: 2, jitter };
+    expect([1, 2, 3, 4, 5, 60].map((number) => backoffMs(given, number, 0.5, 0))).toEqual(expected);
+  });
+
+  test("with decorrelated jitter looks at the delay before, and stays spread at the cap", () => {
+    const given = { initialMs: 100, maxMs: 1_000, factor: 2, jitter: "decorrelated" } as const;
+    expect(backoffMs(given, 1, 0.5, 0)).toBe(100);
+    expect(backoffMs(given, 2, 0.5, 100)).toBe(200);
+    expect(backoffMs(given, 3, 0.5, 200)).toBe(350);
+    expect(backoffMs(given, 9, 0.5, 1_000)).toBe(550);
+  });
+});
+
+describe("a decision", () => {
+  test.each(["kicked", "banned", "superseded"])("on %s is to end, by default", (reason) => {
+    expect(decide(defaults, disconnect(reason, { message: "Bye" }), attempt)).toEqual({
+      action: "end",
+      why: `${reason}: Bye`,
+    });
+  });
+
+  test("on a loss explains its wait", () => {
+    expect(decide(defaults, disconnect("network"), { ...attempt, number: 3 })).toEqual({
+      action: "reconnect",
+      afterMs: 3_000,
+      refresh: false,
+      why: "network: attempt 3, backoff 3 s",
+    });
+  });
+
+  test("takes the server's time as a floor, with jitter on top", () => {
+    const found = decide(defaults, disconnect("maintenance", { retryAt: new Date(now + 30_000) }), attempt);
+    expect(found).toMatchObject({ afterMs: 32_500, why: "maintenance: server said 30 s, +2.5 s jitter" });
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), fc.nat(100), (random, seconds) => {
+        const retryAt = new Date(now + seconds * 1_000);
+        const decision = decide(defaults, disconnect("throttled", { retryAt }), { ...attempt, random });
+        expect(decision.action === "reconnect" && decision.afterMs >= seconds * 1_000).toBe(true);
+      }),
+    );
+  });
+
+  test("lets a server ask for no more than the client's maximum, and for nothing in the past", () => {
+    const policies = resolvePolicies({ maintenance: { maxServerMs: 60_000, jitter: "none" } }, builtInReasons);
+    const at = (ms: number) => decide(policies, disconnect("maintenance", { retryAt: new Date(now + ms) }), attempt);
+    expect(at(3_600_000)).toMatchObject({ afterMs: 60_000, why: expect.stringContaining("at most 60 s") });
+    expect(at(-5_000)).toMatchObject({ afterMs: 5_000 });
+  });
+
+  test("survives a time that is none", () => {
+    for (const retryAt of ["soon", 7, new Date(Number.NaN), null]) {
+      expect(decide(defaults, disconnect("maintenance", { retryAt }), attempt)).toMatchObject({ afterMs: 2_500 });
+    }
+  });
+
+  test("gives up when the attempts are used up", () => {
+    const policies = resolvePolicies(
+      { network: { maxAttempts: 2 }, aborted: { maxAttempts: 0, whenExhausted: "end" } },
+      builtInReasons,
+    );
+    expect(decide(policies, disconnect("network"), { ...attempt, number: 2 }).action).toBe("reconnect");
+    expect(decide(policies, disconnect("network"), { ...attempt, number: 3 }).action).toBe("stop");
+    expect(decide(policies, disconnect("aborted"), attempt).action).toBe("end");
+  });
+
+  test("on unauthenticated is to refresh, once, and only where that can be done", () => {
+    const can = { ...attempt, canRefresh: true };
+    expect(decide(defaults, disconnect("unauthenticated"), attempt).action).toBe("end");
+    expect(decide(defaults, disconnect("unauthenticated"), can)).toMatchObject({ action: "reconnect", refresh: true });
+    expect(decide(defaults, disconnect("unauthenticated"), { ...can, number: 2 })).toEqual({
+      action: "end",
+      why: "unauthenticated: gave up after 1 unhealthy attempt in a row",
+    });
+  });
+
+  test("may be a function's", () => {
+    const policies = resolvePolicies(
+      {
+        network: ({ reason }: Disconnect, { number }: Attempt) => ({
+          action: "reconnect",
+          afterMs: number,
+          why: reason,
+        }),
+      },
+      builtInReasons,
+    );
+    expect(decide(policies, disconnect("network"), attempt)).toEqual({
+      action: "reconnect",
+      afterMs: 1,
+      why: "network",
+    });
+  });
+});
+
+describe("policies from outside", () => {
+  test("pass as JSON, and change only what they name", () => {
+    const policies = parsePolicies(
+      JSON.parse('{"network":{"maxMs":9000},"aborted":"stop","maintenance":{"maxAttempts":null}}'),
+    );
+    const resolved = resolvePolicies(policies, builtInReasons);
+    expect(resolved.network).toEqual({ ...(defaultPolicies.network as object), maxMs: 9_000 });
+    expect(resolved.aborted).toBe("stop");
+    expect(JSON.parse(JSON.stringify(resolved))).toEqual(resolved);
+  });
+
+  test.each([
+    [null, "policies: expected an object, got null"],
+    [[], "policies: expected an object, got []"],
+    [{ netwrok: "stop" }, "policies.netwrok: unknown; expected one of kicked, banned"],
+    [{ network: "retry" }, 'policies.network: expected "stop", "end", an object or a function, got "retry"'],
+    [{ network: null }, "policies.network: expected an object, got null"],
+    [{ network: { initalMs: 5 } }, "policies.network.initalMs: unknown; expected one of initialMs, maxMs"],
+    [{ network: { initialMs: "5" } }, 'policies.network.initialMs: expected a number of at least 1, got "5"'],
+    [{ network: { initialMs: 0 } }, "policies.network.initialMs: expected a number of at least 1, got 0"],
+    [{ network: { maxMs: Number.NaN } }, "policies.network.maxMs: expected a number of at least 1, got NaN"],
+    [{ network: { factor: 0.5 } }, "policies.network.factor: expected a number from 1 to 100, got 0.5"],
+    [
+      { network: { jitter: "some" } },
+      'policies.network.jitter: expected "full" or "equal" or "decorrelated" or "none", got "some"',
+    ],
+    [{ network: { maxAttempts: -1 } }, "policies.network.maxAttempts: expected a number of at least 0, got -1"],
+    [{ network: { whenExhausted: "wait" } }, 'policies.network.whenExhausted: expected "stop" or "end", got "wait"'],
+  ])("are refused by the name of the field: %j", (json, message) => {
+    expect(() => parsePolicies(json)).toThrow(new TypeError(message).message);
+    expect(() => parsePolicies(json)).toThrow(TypeError);
+  });
+});
+
+describe("the rate limit", () => {
+  const limit = { burst: 5, perMs: 60_000 };
+
+  test("lets no more through in any window than its burst and its refill", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(20_000), { minLength: 10, maxLength: 60 }), (gaps) => {
+        let bucket = fullBucket(limit, now);
+        const times: number[] = [];
+        let wanted = now;
+        for (const gap of gaps) {
+          wanted += gap;
+          const taken = take(limit, bucket, wanted);
+          expect(taken.at).toBeGreaterThanOrEqual(wanted);
+          bucket = taken.bucket;
+          wanted = taken.at;
+          times.push(taken.at);
+        }
+        for (const from of times) {
+          const within = times.filter((at) => at >= from && at < from + limit.perMs).length;
+          expect(within).toBeLessThanOrEqual(2 * limit.burst);
+        }
+      }),
+    );
+  });
+
+  test("refills nothing when the clock is set back", () => {
+    let bucket = { tokens: 0, at: now };
+    const taken = take(limit, bucket, now - 3_600_000);
+    expect(taken.at).toBe(now - 3_600_000 + 12_000);
+    bucket = taken.bucket;
+    expect(bucket.tokens).toBe(0);
+  });
+});
