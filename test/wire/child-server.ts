@@ -8,7 +8,7 @@ import type { ChildOptions, Listening } from "./child.js";
 
 // A Connect server in a process of its own, started by child.ts: it can be killed, stopped and continued like one.
 
-const { httpVersion, intervalMs } = JSON.parse(process.argv[2] ?? "") as Required<ChildOptions>;
+const { httpVersion, intervalMs, port } = JSON.parse(process.argv[2] ?? "") as Required<ChildOptions>;
 
 const handler = connectNodeAdapter({
   routes: (router) => {
@@ -25,7 +25,7 @@ const handler = connectNodeAdapter({
 });
 
 const server = httpVersion === "2" ? createHttp2Server(handler) : createServer(handler);
-server.listen(0, "127.0.0.1", () => {
+server.listen(port, "127.0.0.1", () => {
   process.send?.({ port: (server.address() as AddressInfo).port } satisfies Listening);
 });
 process.on("disconnect", () => process.exit()); // the tests are gone

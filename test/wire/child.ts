@@ -8,11 +8,14 @@ export interface ChildOptions {
   readonly httpVersion: HttpVersion;
   /** Time between two messages of a subscription. @default 20 */
   readonly intervalMs?: number;
+  /** Where to listen. @default a free port */
+  readonly port?: number;
 }
 
 /** A chat server in a process of its own. Its subscriptions send the ids after `after_id`, without end. */
 export interface Child {
   readonly pid: number;
+  readonly port: number;
   readonly url: string;
   /** Signals the process. After SIGSTOP it says nothing, its connections stay up; SIGCONT wakes it. */
   kill(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): void;
@@ -26,8 +29,8 @@ export interface Listening {
 }
 
 /** Starts a server on 127.0.0.1; resolves when it accepts connections. */
-export async function startChild({ httpVersion, intervalMs = 20 }: ChildOptions): Promise<Child> {
-  const options = JSON.stringify({ httpVersion, intervalMs });
+export async function startChild({ httpVersion, intervalMs = 20, port = 0 }: ChildOptions): Promise<Child> {
+  const options = JSON.stringify({ httpVersion, intervalMs, port } satisfies Required<ChildOptions>);
   // From stdin and with the root as its directory, so that its imports are found without a file being written.
   const child = spawn(process.execPath, ["--input-type=module", "-", options], {
     cwd: root,
@@ -39,6 +42,7 @@ export async function startChild({ httpVersion, intervalMs = 20 }: ChildOptions)
   if (child.pid === undefined || !isListening(first)) throw new Error(`the child server did not start: ${first}`);
   return {
     pid: child.pid,
+    port: first.port,
     url: `http://127.0.0.1:${first.port}`,
     kill: (signal) => {
       child.kill(signal);

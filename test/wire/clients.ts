@@ -1,4 +1,4 @@
-import type { Transport } from "@connectrpc/connect";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
   createGrpcTransport,
@@ -39,16 +39,22 @@ export interface Link {
   readonly connection: () => ConnectionState | undefined;
 }
 
-/** A transport for the client, towards the server. `ping` is for HTTP/2 alone. */
-export function linkTo(baseUrl: string, client: Client, ping: Http2SessionOptions = {}): Link {
+/** What PINGs are sent, over HTTP/2 alone, and what sees each call on its way. */
+export interface LinkOptions extends Http2SessionOptions {
+  readonly interceptors?: Interceptor[];
+}
+
+/** A transport for the client, towards the server. */
+export function linkTo(baseUrl: string, client: Client, options: LinkOptions = {}): Link {
   const { library, httpVersion, protocol } = client;
+  const { interceptors = [], ...ping } = options;
   if (library === "connect-web") {
     const create = protocol === "connect" ? createConnectWebTransport : createGrpcWebWebTransport;
-    return { transport: create({ baseUrl, useBinaryFormat: true }), connection: () => undefined };
+    return { transport: create({ baseUrl, interceptors, useBinaryFormat: true }), connection: () => undefined };
   }
   if (httpVersion === "1.1") {
     const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
-    return { transport: create({ baseUrl, httpVersion }), connection: () => undefined };
+    return { transport: create({ baseUrl, interceptors, httpVersion }), connection: () => undefined };
   }
   // Never abort() it after a failure: connect-node has dropped its error listener by then, so that the session's own
   // late error would be uncaught and end the process.
@@ -56,11 +62,11 @@ export function linkTo(baseUrl: string, client: Client, ping: Http2SessionOption
   const connection = () => sessionManager.state();
   switch (protocol) {
     case "connect":
-      return { transport: createConnectTransport({ baseUrl, httpVersion, sessionManager }), connection };
+      return { transport: createConnectTransport({ baseUrl, interceptors, httpVersion, sessionManager }), connection };
     case "grpc":
-      return { transport: createGrpcTransport({ baseUrl, sessionManager }), connection };
+      return { transport: createGrpcTransport({ baseUrl, interceptors, sessionManager }), connection };
     case "grpc-web":
-      return { transport: createGrpcWebTransport({ baseUrl, httpVersion, sessionManager }), connection };
+      return { transport: createGrpcWebTransport({ baseUrl, interceptors, httpVersion, sessionManager }), connection };
     default:
       return protocol satisfies never;
   }
