@@ -104,29 +104,35 @@ function conclude(
   { notice, abortedMeans }: ClassifyOptions,
   code?: number,
 ): Disconnect | undefined {
-  const make = (reason: Reason, source: Source, said: boolean, fields: object, init?: DisconnectInit) =>
+  const make = (reason: Reason, source: Source, said: boolean, fields: object, message: string = text) =>
     ({
       reason,
       ...fields,
-      message: shortened(init?.message ?? text),
-      localized: init?.localized ?? words.localized,
+      message: shortened(message),
+      localized: words.localized,
       said,
       source,
       cause,
     }) as Disconnect;
   const { spoken, retryAt } = words;
   if (spoken) {
-    const silent = httpStatus.test(text) ? { reason: spoken.reason, message: "" } : undefined; // not the server's words
-    return make(spoken.reason, spoken.source, true, spoken.fields, silent as DisconnectInit | undefined);
+    const message = httpStatus.test(text) ? "" : text; // "HTTP 403" is not the server's words
+    return make(spoken.reason, spoken.source, true, spoken.fields, message);
   }
   const cut = inferred?.reason === "aborted" || inferred?.reason === "network";
   if (notice && (cut || (code !== undefined && code === (codeOf as Record<string, number>)[notice.reason]))) {
-    const { reason, message, localized, ...fields } = notice;
-    return make(reason, "notice", true, fieldsFor(reason, fields), notice);
+    const { reason, message = "", localized, ...fields } = notice;
+    return {
+      ...make(reason, "notice", true, fieldsFor(reason, fields), message),
+      localized: localized ?? words.localized,
+    };
   }
   if (!inferred) return undefined;
-  const reason = inferred.reason === "aborted" ? (abortedMeans ?? "aborted") : inferred.reason;
-  return make(reason, inferred.source, inferred.said ?? false, fieldsFor(reason, { retryAt }));
+  if (inferred.reason === "aborted" && abortedMeans !== undefined) {
+    // The transport's text speaks of a reset, not of what the app takes it for.
+    return make(abortedMeans, inferred.source, false, fieldsFor(abortedMeans, {}), "");
+  }
+  return make(inferred.reason, inferred.source, inferred.said ?? false, fieldsFor(inferred.reason, { retryAt }));
 }
 
 /** The error and its chain of causes; the bound also ends a cyclic chain. */

@@ -89,9 +89,9 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     clock = systemClock,
     reportError = report,
   } = options as Options & { readonly policies?: Policies };
-  const mapped = Object.values(objectOf("reasons", mappings) as ReasonMappings).flatMap((domain) =>
-    Object.values(objectOf("reasons", domain) as ReasonMappings[string]).map((m) =>
-      typeof m === "object" ? m.reason : m,
+  const mapped = Object.entries(objectOf("reasons", mappings)).flatMap(([domain, table]) =>
+    Object.values(objectOf(`reasons.${domain}`, table) as ReasonMappings[string]).map((mapping) =>
+      typeof mapping === "object" ? mapping.reason : mapping,
     ),
   );
   const reasons = [...new Set<string>([...builtInReasons, ...mapped])];

@@ -131,7 +131,7 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const delayMs = backoffMs(policy, attempt.number, attempt.random, attempt.previousMs);
   const at = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : Number.NaN;
   if (Number.isNaN(at)) {
-    const why = `${reason}: attempt ${attempt.number}, backoff ${seconds(delayMs)}`;
+    const why = `${reason}: backoff ${seconds(delayMs)}, ${attempt.number} in a row`;
     return { action: "reconnect", afterMs: delayMs, refresh, why };
   }
   // The server's time is a floor. Jitter comes on top, or all who were told the same second would come in it.

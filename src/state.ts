@@ -26,6 +26,8 @@ export interface Outage {
   readonly disconnect: Disconnect;
   /** Attempts made so far: one stream's, whatever the number of streams. */
   readonly attempts: number;
+  /** Of these, the ones before `downAt`: after each relapse the count of `reconnected` starts anew. */
+  readonly attemptsBefore: number;
   /** Unhealthy endings in a row, by reason. */
   readonly counts: { readonly [reason: string]: number };
   readonly previousMs: number;
@@ -121,6 +123,7 @@ export function lost(
     down: true,
     disconnect,
     attempts: before?.attempts ?? 0,
+    attemptsBefore: (before?.down ? before.attemptsBefore : before?.attempts) ?? 0,
     counts,
     previousMs,
     told: told.includes(reason) ? told : [...told, reason],
@@ -251,8 +254,8 @@ export function opened(state: State, stream: StreamLabel, first: boolean, resume
   if (phase.status !== "knocking" && phase.status !== "following") return { state: known, events };
   const { outage } = phase;
   if (outage.down && state.connected) {
-    const { attempts, downAt } = outage;
-    events.unshift(event("reconnected", { downMs: now - downAt, attempts, gap }));
+    const attempts = outage.attempts - outage.attemptsBefore;
+    events.unshift(event("reconnected", { downMs: now - outage.downAt, attempts, gap }));
   }
   if (first && !outage.down) return { state: known, events };
   return become(known, { status: "following", outage: { ...outage, down: false }, openedAt: now }, events);

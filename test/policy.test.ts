@@ -69,7 +69,7 @@ describe("a decision", () => {
       action: "reconnect",
       afterMs: 3_000,
       refresh: false,
-      why: "network: attempt 3, backoff 3 s",
+      why: "network: backoff 3 s, 3 in a row",
     });
   });
 

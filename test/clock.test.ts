@@ -1,0 +1,49 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { systemClock } from "../src/index.js";
+import { createFakeClock } from "../src/testing/index.js";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test("the system's clock sleeps, also for longer than a timer can", async () => {
+  const awake = vi.fn();
+  systemClock.sleep(60 * 24 * 3_600_000).then(awake);
+  await vi.advanceTimersByTimeAsync(59 * 24 * 3_600_000);
+  expect(awake).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(24 * 3_600_000);
+  expect(awake).toHaveBeenCalledOnce();
+});
+
+test.each([
+  ["the system's clock", () => systemClock, () => vi.getTimerCount()],
+  ["the fake clock", createFakeClock, undefined],
+])("%s wakes a sleeper by its signal and leaves no timer", async (_, make, count) => {
+  const clock = make();
+  const timers = count ?? (() => (clock as ReturnType<typeof createFakeClock>).sleepers);
+  const controller = new AbortController();
+  const sleeping = clock.sleep(1_000, controller.signal);
+  expect(timers()).toBe(1);
+  controller.abort(new Error("enough"));
+  await expect(sleeping).rejects.toThrow("enough");
+  await expect(clock.sleep(1_000, controller.signal)).rejects.toThrow("enough");
+  expect(timers()).toBe(0);
+});
+
+test("the fake clock wakes sleepers in their order, each at its own time", async () => {
+  vi.useRealTimers();
+  const clock = createFakeClock({ now: 0 });
+  const woken: string[] = [];
+  const sleep = async (ms: number, again = 0) => {
+    await clock.sleep(ms);
+    woken.push(`${ms} at ${clock.now()}`);
+    if (again > 0) await sleep(again);
+  };
+  void sleep(30);
+  void sleep(10, 15);
+  await clock.advance(20);
+  expect(woken).toEqual(["10 at 10"]);
+  expect(clock.now()).toBe(20);
+  await clock.advance(80);
+  expect(woken).toEqual(["10 at 10", "15 at 25", "30 at 30"]);
+  expect(clock.now()).toBe(100);
+});

@@ -1,0 +1,92 @@
+import type { Client, Transport } from "@connectrpc/connect";
+import { expectTypeOf, test } from "vitest";
+import { ChatService, type Message } from "../examples/gen/chat/v1/chat_pb.js";
+import {
+  createClient,
+  createSession,
+  type Disconnect,
+  disconnectOf,
+  method,
+  type Policies,
+  type Reason,
+  type Session,
+} from "../src/index.js";
+
+declare const transport: Transport;
+declare const session: Session;
+declare const disconnect: Disconnect;
+
+test("a client has the types of Connect's own, and the session", () => {
+  const chat = createClient(ChatService, session);
+  expectTypeOf(chat).toExtend<Client<typeof ChatService>>();
+  expectTypeOf(chat.subscribe({ room: "lobby" })).toEqualTypeOf<AsyncIterable<Message>>();
+  expectTypeOf(chat.$session).toEqualTypeOf<Session>();
+  expectTypeOf(createSession(transport)).toExtend<Transport>();
+  // @ts-expect-error a field that the request does not have
+  chat.subscribe({ rom: "lobby" });
+});
+
+test("a Disconnect is a union by reason", () => {
+  expectTypeOf<Reason>().toEqualTypeOf<Disconnect["reason"]>();
+  if (disconnect.reason === "banned") expectTypeOf(disconnect.until).toEqualTypeOf<Date | undefined>();
+  if (disconnect.reason === "superseded") expectTypeOf(disconnect.by).toEqualTypeOf<string | undefined>();
+  // @ts-expect-error only a ban has an end
+  if (disconnect.reason === "kicked") disconnect.until;
+  // @ts-expect-error a view is readonly
+  disconnect.message = "changed";
+  expectTypeOf(disconnectOf(new Error())).toEqualTypeOf<Disconnect | undefined>();
+  switch (disconnect.reason) {
+    case "kicked":
+    case "banned":
+    case "superseded":
+    case "unauthenticated":
+    case "maintenance":
+    case "throttled":
+    case "aborted":
+    case "network":
+      break;
+    default:
+      disconnect satisfies never;
+  }
+});
+
+test("events carry their own payloads", () => {
+  session.onBanned(({ until }) => expectTypeOf(until).toEqualTypeOf<Date | undefined>());
+  session.on("reconnecting", ({ afterMs, why }) =>
+    expectTypeOf([afterMs, why] as const).toEqualTypeOf<readonly [number, string]>(),
+  );
+  session.on("maintenance", ({ retryAt }) => expectTypeOf(retryAt).toEqualTypeOf<Date | undefined>());
+  expectTypeOf(session.onKicked(() => {})).toEqualTypeOf<() => void>();
+  // @ts-expect-error no such event
+  session.on("reconnect", () => {});
+  // @ts-expect-error no such reason
+  session.onFired(() => {});
+});
+
+test("policies are checked by reason", () => {
+  const policies: Policies = { network: { maxMs: 1 }, kicked: "stop", throttled: () => ({ action: "end", why: "" }) };
+  createSession(transport, { policies });
+  // @ts-expect-error a misspelt reason
+  createSession(transport, { policies: { netwrok: "stop" } });
+  // @ts-expect-error a misspelt field
+  createSession(transport, { policies: { network: { maxms: 1 } } });
+  // @ts-expect-error no such action
+  createSession(transport, { policies: { network: () => ({ action: "retry", why: "" }) } });
+});
+
+test("method entries know their messages", () => {
+  method(ChatService.method.subscribe, {
+    resume: (request, last) => {
+      expectTypeOf(request.room).toEqualTypeOf<string>();
+      expectTypeOf(last).toEqualTypeOf<Message>();
+      return { ...request, afterId: last.id };
+    },
+    position: (message) => message.id,
+  });
+  // @ts-expect-error a unary method has no stream to follow
+  method(ChatService.method.say, {});
+  // @ts-expect-error a bidi stream needs to know how it is reopened
+  method(ChatService.method.talk, { endless: true });
+  // @ts-expect-error a request of another type
+  method(ChatService.method.subscribe, { resume: () => ({ afterId: "7" }) });
+});
