@@ -44,7 +44,7 @@ export type Decision =
 
 const base: ReconnectPolicy = {
   initialMs: 1_500,
-  maxMs: 30_000,
+  maxMs: 45_000,
   factor: 2,
   jitter: "full",
   maxAttempts: null,
