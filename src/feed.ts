@@ -10,9 +10,10 @@ export interface Feed<T> {
 
 /**
  * Reads `source` once, for any number of attempts one after the other. A message that was asked for by an attempt that
- * has ended meanwhile goes to the next one; a message that an attempt took may be lost with it.
+ * has ended meanwhile goes to the next one; a message that an attempt took may be lost with it. What `source` throws is
+ * the caller's own error and goes to `failed`: to a transport it would look like a lost stream.
  */
-export function createFeed<T>(source: AsyncIterable<T>): Feed<T> {
+export function createFeed<T>(source: AsyncIterable<T>, failed: (error: unknown) => void): Feed<T> {
   const iterator = source[Symbol.asyncIterator]();
   let ahead: Promise<IteratorResult<T>> | undefined;
   let first: T | undefined;
@@ -38,14 +39,14 @@ export function createFeed<T>(source: AsyncIterable<T>): Feed<T> {
         if (!opener.done) return Promise.resolve(opener);
         ahead ??= iterator.next();
         const reading = ahead;
-        return new Promise((resolve, reject) => {
+        return new Promise((resolve) => {
           settle = resolve;
           reading.then((result) => {
             if (retired) return; // it stays in `ahead`
             if (ahead === reading && !result.done) ahead = undefined;
             if (!begun && !result.done) [begun, first] = [true, result.value];
             resolve(result);
-          }, reject);
+          }, failed);
         });
       };
       // Connect asks for a second iterator to tell the input that a call has ended; it is this attempt that has.

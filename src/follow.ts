@@ -7,7 +7,8 @@ import { event, type Outcome, type SessionEvent, type StreamLabel } from "./even
 import { createFeed } from "./feed.js";
 import type { Gate } from "./gate.js";
 import type { ConnectionState } from "./inferred.js";
-import { type MethodEntry, positionOf, requestOf } from "./method.js";
+import { type MethodEntry, requestOf } from "./method.js";
+import { createPositions } from "./positions.js";
 
 /** What Connect hands to `Transport.stream`. */
 export interface Call {
@@ -79,7 +80,8 @@ export function follow(
   const limitMs = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
   const deadline = limitMs === undefined ? undefined : clock.now() + limitMs;
   const life = new AbortController(); // aborted when the stream has ended, however it ended
-  const feed = createFeed(call.input);
+  const feed = createFeed(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
+  const positions = createPositions(entry);
   const trailer = new Headers();
   const pending: Pending[] = [];
   let attempt: Attempt | undefined;
@@ -87,9 +89,6 @@ export function follow(
   let ended: { readonly error: unknown; told: boolean } | undefined;
   let last: Message | undefined;
   let pendingSince = 0;
-  let position: number | bigint | undefined;
-  let dense = true; // no holes between positions so far
-  let reopened = false; // and no position was seen since
   let quiet = true; // no message yet in this attempt
 
   const stream: Followed = {
@@ -175,7 +174,7 @@ export function follow(
       messages.next().then(received, failed);
     };
     pendingSince = clock.now();
-    reopened = !first;
+    if (!first) positions?.reopened();
     quiet = true;
     gate.opened(stream, first);
     if (first) accept({ ...opened, trailer, message: { [Symbol.asyncIterator]: () => ({ next }) } });
@@ -200,25 +199,19 @@ export function follow(
     const message = result.value;
     if (quiet) gate.delivered(stream);
     quiet = false;
-    if (entry?.position) {
-      let at: number | bigint;
+    if (positions) {
+      let missed: "duplicate" | number;
       try {
-        at = positionOf(entry, message);
+        missed = positions.take(message);
       } catch (error) {
         stream.stop("failed", error);
         return;
       }
-      if (position !== undefined) {
-        if (at <= position) {
-          current.next?.(); // past a duplicate
-          return;
-        }
-        const missed = dense ? between(position, at) : 0;
-        if (missed > 0 && reopened) host.emit(event("streamGap", { stream: label, missed }));
-        else if (missed > 0) dense = false;
+      if (missed === "duplicate") {
+        current.next?.();
+        return;
       }
-      position = at;
-      reopened = false;
+      if (missed > 0) host.emit(event("streamGap", { stream: label, missed }));
     }
     last = message;
     pending.shift()?.resolve(result);
@@ -254,12 +247,6 @@ export function follow(
   function after(ms: number | undefined, until: AbortSignal, then: () => void): void {
     if (ms !== undefined) clock.sleep(ms, until).then(then, () => {}); // rejects only when not wanted any more
   }
-}
-
-/** How many positions lie between two. */
-function between(last: number | bigint, next: number | bigint): number {
-  if (typeof last === "number" && typeof next === "number") return next - last - 1;
-  return Number(BigInt(next) - BigInt(last)) - 1;
 }
 
 function replace(target: Headers, source: Headers): void {

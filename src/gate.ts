@@ -5,7 +5,8 @@ import { event, type SessionEvent } from "./events.js";
 import type { Followed } from "./follow.js";
 import { defaultPolicies, type ResolvedPolicies } from "./policy.js";
 import { fullBucket } from "./rate-limit.js";
-import * as machine from "./state.js";
+import type { Moment, Phase, Rules, State, Step } from "./state.js";
+import * as transition from "./transition.js";
 
 /**
  * After so many ms without an answer the others follow a knock: many servers, Connect-ES among them, send no headers
@@ -16,9 +17,9 @@ const patienceMs = 500;
 /** A knock counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
 const letInMs = 200;
 
-/** Who may try to open, and when: carries out what the state machine says. */
+/** Who may try to open, and when: carries out what the transitions say. */
 export interface Gate {
-  readonly phase: machine.Phase;
+  readonly phase: Phase;
   readonly streams: ReadonlySet<Followed>;
   join(stream: Followed): void;
   leave(stream: Followed): void;
@@ -40,7 +41,7 @@ export interface Gate {
 
 interface Surroundings {
   readonly clock: Clock;
-  readonly rules: machine.Rules;
+  readonly rules: Rules;
   readonly openTimeoutMs: number | undefined;
   readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
   readonly emit: (event: SessionEvent) => void;
@@ -55,14 +56,14 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
   let knock: Knock | undefined;
   let alarm = new AbortController();
   let asking: AbortController | undefined; // a refresh on its way
-  let state: machine.State = {
+  let state: State = {
     phase: { status: "live" },
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, clock.now()),
     connected: false,
   };
 
   /** Becomes the next state, tells the app, then does what the state asks for. A listener may have changed it again. */
-  function enter(step: machine.Step): void {
+  function enter(step: Step): void {
     const before = state.phase;
     const { phase } = step.state;
     state = step.state;
@@ -72,7 +73,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     if (phase !== before && phase === state.phase) pursue();
   }
 
-  function end(stream: Followed, phase: machine.Phase): void {
+  function end(stream: Followed, phase: Phase): void {
     if (phase.status === "ended") stream.stop("stopped", errorOf(phase.disconnect), phase.disconnect, phase.why);
   }
 
@@ -94,7 +95,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
         break;
       case "knocking":
         if (knock?.opened) after(letInMs, letIn);
-        else if (openTimeoutMs === undefined) after(patienceMs, () => enter(machine.unrefused(state, clock.now())));
+        else if (openTimeoutMs === undefined) after(patienceMs, () => enter(transition.unrefused(state, clock.now())));
         break;
       case "refreshing":
         renew();
@@ -112,7 +113,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     const [stream] = queue.keys();
     if (!stream) return;
     knock = { stream };
-    enter(machine.due(state));
+    enter(transition.due(state));
     release(stream);
   }
 
@@ -125,7 +126,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
 
   function open(stream: Followed, first: boolean, at: number): void {
     const resumed = stream.resumes && [...queue.keys()].every((waiting) => waiting.resumes);
-    enter(machine.opened(state, stream.label, first, resumed, at));
+    enter(transition.opened(state, stream.label, first, resumed, at));
   }
 
   function release(stream: Followed): void {
@@ -148,7 +149,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     }
     if (asking !== flight) return;
     asking = undefined;
-    enter(failure === undefined ? machine.refreshed(state, rules, clock.now()) : machine.refused(state, failure));
+    enter(failure === undefined ? transition.refreshed(state, rules, clock.now()) : transition.refused(state, failure));
   }
 
   function after(ms: number, then: () => void): void {
@@ -162,7 +163,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
   }
 
   /** A policy function that throws is reported, and the default decides. */
-  function judge<T>(disconnect: Disconnect, by: (rules: machine.Rules, moment: machine.Moment) => T): T {
+  function judge<T>(disconnect: Disconnect, by: (rules: Rules, moment: Moment) => T): T {
     const moment = { now: clock.now(), random: clock.random() };
     try {
       return by(rules, moment);
@@ -184,7 +185,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       const waited = queue.has(stream);
       release(stream);
       if (waited && queue.size === 0) pursue(); // nobody is left to wake for
-      if (withdraw(stream)) enter(machine.withdrawn(state, rules, clock.now()));
+      if (withdraw(stream)) enter(transition.withdrawn(state, rules, clock.now()));
     },
     admit(stream) {
       const { status } = state.phase;
@@ -206,7 +207,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     lost(stream, disconnect) {
       const { label, reopenable } = stream;
       const loss = { disconnect, stream: label, knocker: withdraw(stream), reopenable };
-      const step = judge(disconnect, (by, moment) => machine.lost(state, loss, by, moment));
+      const step = judge(disconnect, (by, moment) => transition.lost(state, loss, by, moment));
       const { verdict } = step;
       const stopped = verdict.action === "stop-all" ? [stream, ...queue.keys()] : [stream];
       if (verdict.action === "wait") emit(event("streamLost", { stream: label, disconnect }));
@@ -216,10 +217,10 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       return false;
     },
     answered(stream) {
-      if (withdraw(stream)) enter(machine.unrefused(state, clock.now()));
+      if (withdraw(stream)) enter(transition.unrefused(state, clock.now()));
     },
     overheard(disconnect) {
-      enter(judge(disconnect, (by, moment) => machine.overheard(state, disconnect, by, moment)));
+      enter(judge(disconnect, (by, moment) => transition.overheard(state, disconnect, by, moment)));
     },
     restart() {
       if (state.phase.status !== "ended") return;

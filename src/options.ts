@@ -21,7 +21,10 @@ interface Options {
   readonly refresh?: (signal: AbortSignal) => Promise<unknown>;
   /** A stream that stayed open for so many ms has recovered: backoff and attempts start anew. @default 10_000 */
   readonly healthyAfterMs?: number;
-  /** Ms to wait for response headers. Servers that send none before the first message need it long. @default no limit */
+  /**
+   * Ms to wait for response headers. Servers that send none before the first message need it long. It gives up the
+   * call, not the connection: over HTTP/2, let the transport find dead connections by `pingIntervalMs`. @default no limit
+   */
   readonly openTimeoutMs?: number;
   /** For so many ms, a notice explains a stream that is cut. @default 10_000 */
   readonly noticeMs?: number;

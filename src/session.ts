@@ -19,7 +19,8 @@ import { createGate } from "./gate.js";
 import { invalid } from "./invalid.js";
 import { nameOf } from "./method.js";
 import { checkOptions, type SessionArguments, type SessionOptions } from "./options.js";
-import { isSpoken, type Phase } from "./state.js";
+import type { Phase } from "./state.js";
+import { isSpoken } from "./transition.js";
 
 type Listener<T extends keyof SessionEvents> = (payload: SessionEvents[T]) => unknown;
 

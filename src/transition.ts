@@ -1,0 +1,202 @@
+import type { Disconnect } from "./disconnect.js";
+import { event, type SessionEvent, type StreamLabel } from "./events.js";
+import { type Decision, decide, seconds } from "./policy.js";
+import { type Bucket, take } from "./rate-limit.js";
+import type { Loss, Moment, Outage, Phase, Rules, State, Step, Verdict } from "./state.js";
+
+// One function for each arrow in state.ts: it takes what happened and returns the next state, the events to emit and
+// what the stream in question is to do. gate.ts carries it out.
+
+/** A stream was lost, or could not be opened. */
+export function lost(
+  state: State,
+  loss: Loss,
+  rules: Rules,
+  { now, random }: Moment,
+): Step & { readonly verdict: Verdict } {
+  const { phase } = state;
+  const { disconnect, stream, knocker, reopenable } = loss;
+  if (phase.status === "ended" || phase.status === "closed") {
+    return { state, events: [], verdict: { action: "stop", why: `the session has ${phase.status}` } };
+  }
+  const healthy = phase.status === "following" && phase.openedAt + provenAfterMs(phase.outage, rules) <= now;
+  const before = phase.status === "live" || healthy ? undefined : phase.outage;
+  // Of twenty streams lost together the first is news. So is the failure of an attempt, and a relapse.
+  const news = before === undefined || knocker || phase.status === "following";
+  const { reason } = disconnect;
+  const counts = { ...before?.counts };
+  counts[reason] = news ? (counts[reason] ?? 0) + 1 : (counts[reason] ?? 1);
+  const { policies, canRefresh } = rules;
+  const previousMs = before?.previousMs ?? 0;
+  const decision = decide(policies, disconnect, { number: counts[reason], previousMs, now, random, canRefresh });
+
+  const told = before?.told ?? [];
+  const events: SessionEvent[] = [];
+  if (!before) events.push(event("disconnected", { disconnect, stream }));
+  if (!told.includes(reason)) events.push({ type: reason, payload: disconnect } as SessionEvent);
+
+  // A bare status on a call that is not followed is that call's answer, and says nothing about the session.
+  if (decision.action === "end" && (reopenable || isSpoken(disconnect))) {
+    events.push(event("ended", { disconnect, why: decision.why }));
+    return { ...become(state, { status: "ended", disconnect, why: decision.why }, events), verdict: decision };
+  }
+  const outage: Outage = {
+    downAt: before?.down ? before.downAt : now,
+    down: true,
+    disconnect,
+    attempts: before?.attempts ?? 0,
+    attemptsBefore: (before?.down ? before.attemptsBefore : before?.attempts) ?? 0,
+    counts,
+    previousMs,
+    told: told.includes(reason) ? told : [...told, reason],
+  };
+  if (decision.action !== "reconnect" || !reopenable) {
+    const why = decision.action !== "reconnect" ? decision.why : `${reason}: this stream is not reopened`;
+    const verdict: Verdict = { action: knocker && reopenable ? "stop-all" : "stop", why };
+    // Others may still be waiting for their own attempt. Otherwise the outage is over, and remembered only so that
+    // streams lost together are told once.
+    const step =
+      before && !knocker
+        ? remember(state, outage.told, events)
+        : become(state, { status: "following", outage: { ...outage, down: false, counts: {} }, openedAt: now }, events);
+    return { ...step, verdict };
+  }
+  const verdict: Verdict = { action: "wait" };
+  const waiting = { ...outage, previousMs: decision.afterMs };
+  if (news) return { ...schedule(state, waiting, decision, rules, now, events), verdict };
+  // The server's own word about one stream counts for all that wait, even if another was cut before it was said.
+  if (phase.status === "waiting" && disconnect.said && !phase.outage.disconnect.said) {
+    const patient = { ...decision, afterMs: Math.max(decision.afterMs, phase.until - now) };
+    return { ...schedule(state, waiting, patient, { ...rules, rateLimit: undefined }, now, events), verdict };
+  }
+  return { ...remember(state, outage.told, events), verdict };
+}
+
+/** The outage goes on as it was, with one more reason told. */
+function remember(state: State, told: readonly string[], events: readonly SessionEvent[]): Step {
+  const { phase } = state;
+  return "outage" in phase ? become(state, { ...phase, outage: { ...phase.outage, told } }, events) : { state, events };
+}
+
+/** Read from the server's own words about this client, not from a status. */
+export function isSpoken({ source }: Disconnect): boolean {
+  return source === "detail" || source === "trailer" || source === "notice";
+}
+
+/** A stream that never sent headers but was not refused either may be a quiet one, or hang: that takes longer to tell. */
+function provenAfterMs({ down }: Outage, { healthyAfterMs }: Rules): number {
+  return down ? healthyAfterMs * 6 : healthyAfterMs;
+}
+
+function schedule(
+  state: State,
+  outage: Outage,
+  decision: Extract<Decision, { action: "reconnect" }>,
+  rules: Rules,
+  now: number,
+  events: readonly SessionEvent[],
+): Step {
+  const { afterMs, why } = decision;
+  if (decision.refresh && rules.canRefresh)
+    return become(state, { status: "refreshing", outage, afterMs, why }, events);
+  // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
+  const wantedAt = now + Math.max(1, Math.ceil(afterMs));
+  const { bucket, at } = taken(state, rules, wantedAt);
+  const held = at > wantedAt ? `; held ${seconds(at - wantedAt)} by the rate limit` : "";
+  const reconnecting = event("reconnecting", {
+    disconnect: outage.disconnect,
+    attempt: outage.attempts + 1,
+    afterMs: at - now,
+    why: why + held,
+  });
+  return become({ ...state, bucket }, { status: "waiting", outage, until: at }, [...events, reconnecting]);
+}
+
+function taken(
+  { bucket }: State,
+  { rateLimit }: Rules,
+  wantedAt: number,
+): { readonly bucket: Bucket; readonly at: number } {
+  return rateLimit ? take(rateLimit, bucket, wantedAt) : { bucket, at: wantedAt };
+}
+
+/** The refresh succeeded: the wait begins. */
+export function refreshed(state: State, rules: Rules, now: number): Step {
+  const { phase } = state;
+  if (phase.status !== "refreshing") return { state, events: [] };
+  const { outage, afterMs, why } = phase;
+  return schedule(
+    state,
+    outage,
+    { action: "reconnect", afterMs, why: `${why}, credentials refreshed` },
+    rules,
+    now,
+    [],
+  );
+}
+
+/** The refresh gave a terminal answer: nobody is signed in any more. */
+export function refused(state: State, why: string): Step {
+  const { phase } = state;
+  if (phase.status !== "refreshing") return { state, events: [] };
+  const { disconnect } = phase.outage;
+  return become(state, { status: "ended", disconnect, why }, [event("ended", { disconnect, why })]);
+}
+
+/** The wait is over, and one stream knocks. */
+export function due(state: State): Step {
+  const { phase } = state;
+  if (phase.status !== "waiting") return { state, events: [] };
+  const outage = { ...phase.outage, attempts: phase.outage.attempts + 1 };
+  return become(state, { status: "knocking", outage }, []);
+}
+
+/** The knocker went away by itself, its attempt undecided: the next stream knocks as soon as the rate limit lets it. */
+export function withdrawn(state: State, rules: Rules, now: number): Step {
+  const { phase } = state;
+  if (phase.status !== "knocking") return { state, events: [] };
+  const { bucket, at } = taken(state, rules, now + 1);
+  return become({ ...state, bucket }, { status: "waiting", outage: phase.outage, until: at }, []);
+}
+
+/** The knocker was not refused: nothing came for long, or an answer that is no disconnect. The others may try too. */
+export function unrefused(state: State, now: number): Step {
+  const { phase } = state;
+  if (phase.status !== "knocking") return { state, events: [] };
+  return become(state, { status: "following", outage: phase.outage, openedAt: now }, []);
+}
+
+/** A stream is open. `first`: it never was before, so it is no part of an outage. */
+export function opened(state: State, stream: StreamLabel, first: boolean, resumed: boolean, now: number): Step {
+  const { phase } = state;
+  const gap = resumed ? "resumed" : "unknown";
+  const events = [first ? event("streamOpened", { stream }) : event("streamReopened", { stream, gap })];
+  if (!state.connected) events.unshift(event("connected", { stream }));
+  const known: State = { ...state, connected: true };
+  if (phase.status !== "knocking" && phase.status !== "following") return { state: known, events };
+  const { outage } = phase;
+  if (outage.down && state.connected) {
+    const attempts = outage.attempts - outage.attemptsBefore;
+    events.unshift(event("reconnected", { downMs: now - outage.downAt, attempts, gap }));
+  }
+  if (first && !outage.down) return { state: known, events };
+  return become(known, { status: "following", outage: { ...outage, down: false }, openedAt: now }, events);
+}
+
+/** A server's spoken verdict on a call that is not followed ends the session, where the policy says so. */
+export function overheard(state: State, disconnect: Disconnect, rules: Rules, moment: Moment): Step {
+  const attempt = { number: 1, previousMs: 0, canRefresh: rules.canRefresh, ...moment };
+  const decision = decide(rules.policies, disconnect, attempt);
+  const { status } = state.phase;
+  if (decision.action !== "end" || status === "ended" || status === "closed") return { state, events: [] };
+  const { why } = decision;
+  const events = [
+    { type: disconnect.reason, payload: disconnect } as SessionEvent,
+    event("ended", { disconnect, why }),
+  ];
+  return become(state, { status: "ended", disconnect, why }, events);
+}
+
+function become(state: State, phase: Phase, events: readonly SessionEvent[]): Step {
+  return { state: { ...state, phase }, events };
+}
