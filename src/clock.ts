@@ -5,7 +5,7 @@ export interface Clock {
   /** A number in [0, 1). */
   random(): number;
   /**
-   * Resolves `ms` milliseconds from now. Rejects with the signal's reason as soon as `signal` aborts, and leaves no
+   * Resolves `ms` milliseconds from now, and never in the turn of the event loop in which it was called. Rejects with the signal's reason as soon as `signal` aborts, and leaves no
    * timer behind either way.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
@@ -13,6 +13,16 @@ export interface Clock {
 
 /** Longer delays than this make `setTimeout` fire at once (HTML standard: a signed 32-bit integer). */
 const longestTimerMs = 2 ** 31 - 1;
+
+/**
+ * Node tells of a failed connection in the timers phase and closes it at the end of the same turn; who reopens it in
+ * between brings the process down (connectrpc/connect-es#1768). Two immediates later that turn is over for certain.
+ */
+function nextTurn(then: () => void): void {
+  const { setImmediate: soon } = globalThis as { setImmediate?: (then: () => void) => unknown };
+  if (soon) soon(() => soon(then));
+  else then();
+}
 
 /** The real clock. */
 export const systemClock: Clock = {
@@ -29,7 +39,7 @@ export const systemClock: Clock = {
       };
       const wait = (leftMs: number) => {
         timer = setTimeout(
-          () => (leftMs > longestTimerMs ? wait(leftMs - longestTimerMs) : settle()),
+          () => (leftMs > longestTimerMs ? wait(leftMs - longestTimerMs) : nextTurn(settle)),
           Math.min(leftMs, longestTimerMs),
         );
       };

@@ -23,7 +23,7 @@ export interface Call {
 /** One stream, as its session sees it. */
 export interface Followed {
   readonly label: StreamLabel;
-  /** A stream that is not reopened neither waits for others nor knocks for them. */
+  /** A stream that is not reopened neither waits for the others nor knocks for them. */
   readonly reopenable: boolean;
   /** Whether it asks the server for what it missed. */
   readonly resumes: boolean;
@@ -140,7 +140,7 @@ export function follow(
   async function open(): Promise<void> {
     leave();
     if (ended) return;
-    if (stream.reopenable) await gate.admit(stream);
+    await gate.admit(stream);
     if (ended) return;
     const { input, retire } = feed.open(requestOf(method, entry, feed.first, last));
     const controller = new AbortController();

@@ -17,6 +17,9 @@ const patienceMs = 500;
 /** A knock counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
 const letInMs = 200;
 
+/** For so many ms after a connection failed, calls go out in a later turn of the event loop; see clock.ts. */
+const shakenMs = 5;
+
 /** Who may try to open, and when: carries out what the transitions say. */
 export interface Gate {
   readonly phase: Phase;
@@ -25,6 +28,8 @@ export interface Gate {
   leave(stream: Followed): void;
   /** Resolves when the stream may try. */
   admit(stream: Followed): Promise<void>;
+  /** Resolves when a call that waits for nobody may go out: at once, or right after a connection has failed. */
+  calm(): Promise<void>;
   /** It has headers. `first`: for the first time. */
   opened(stream: Followed, first: boolean): void;
   /** It has the first message of an attempt. */
@@ -56,6 +61,8 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
   let knock: Knock | undefined;
   let alarm = new AbortController();
   let asking: AbortController | undefined; // a refresh on its way
+  let shakenAt = Number.NEGATIVE_INFINITY;
+  const whole = new AbortController(); // aborted by close
   let state: State = {
     phase: { status: "live" },
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, clock.now()),
@@ -156,6 +163,11 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     clock.sleep(Math.max(1, ms), alarm.signal).then(then, () => {}); // rejects only when not wanted any more
   }
 
+  function calm(): Promise<void> {
+    if (clock.now() - shakenAt >= shakenMs) return Promise.resolve();
+    return clock.sleep(1, whole.signal).catch(() => {}); // closed: the call will find out by itself
+  }
+
   function withdraw(stream: Followed): boolean {
     if (knock?.stream !== stream) return false;
     knock = undefined;
@@ -187,9 +199,10 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       if (waited && queue.size === 0) pursue(); // nobody is left to wake for
       if (withdraw(stream)) enter(transition.withdrawn(state, rules, clock.now()));
     },
+    calm,
     admit(stream) {
       const { status } = state.phase;
-      if (status === "live" || status === "following") return Promise.resolve();
+      if (!stream.reopenable || status === "live" || status === "following") return calm();
       return new Promise((resolve) => {
         queue.set(stream, resolve);
         if (queue.size === 1) pursue();
@@ -206,6 +219,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     },
     lost(stream, disconnect) {
       const { label, reopenable } = stream;
+      if (disconnect.source === "transport") shakenAt = clock.now();
       const loss = { disconnect, stream: label, knocker: withdraw(stream), reopenable };
       const step = judge(disconnect, (by, moment) => transition.lost(state, loss, by, moment));
       const { verdict } = step;
@@ -227,6 +241,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       enter({ state: { ...state, phase: { status: "live" }, connected: false }, events: [] });
     },
     close() {
+      whole.abort();
       enter({ state: { ...state, phase: { status: "closed" } }, events: [] });
     },
   };

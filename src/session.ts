@@ -195,8 +195,9 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
         calls.add(end);
         signal?.addEventListener("abort", cancel);
         if (signal?.aborted) cancel();
-        transport
-          .unary(method, controller.signal, timeoutMs, header, input, contextValues)
+        gate
+          .calm()
+          .then(() => transport.unary(method, controller.signal, timeoutMs, header, input, contextValues))
           .then(resolve, (error) => {
             overhear(error);
             reject(error);

@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { systemClock } from "../src/index.js";
 import { createFakeClock } from "../src/testing/index.js";
@@ -10,8 +11,27 @@ test("the system's clock sleeps, also for longer than a timer can", async () => 
   systemClock.sleep(60 * 24 * 3_600_000).then(awake);
   await vi.advanceTimersByTimeAsync(59 * 24 * 3_600_000);
   expect(awake).not.toHaveBeenCalled();
-  await vi.advanceTimersByTimeAsync(24 * 3_600_000);
+  await vi.advanceTimersByTimeAsync(24 * 3_600_000 + 1);
   expect(awake).toHaveBeenCalledOnce();
+});
+
+test("the system's clock wakes nobody before Node has closed what failed in this turn", async () => {
+  vi.useRealTimers();
+  const order: string[] = [];
+  // A handle that is closed in a timer is told so in the close phase: after the timers and after one immediate.
+  await new Promise<void>((resolve) => {
+    setTimeout(() => {
+      const server = createServer().listen(0, "127.0.0.1");
+      server.close(() => order.push("closed"));
+      systemClock.sleep(0).then(() => {
+        order.push("awake");
+        resolve();
+      });
+      const until = performance.now() + 5;
+      while (performance.now() < until); // the sleeper's timer is due in this very turn
+    });
+  });
+  expect(order).toEqual(["closed", "awake"]);
 });
 
 test.each([
