@@ -18,10 +18,9 @@ const longestTimerMs = 2 ** 31 - 1;
  * Node tells of a failed connection in the timers phase and closes it at the end of the same turn; who reopens it in
  * between brings the process down (connectrpc/connect-es#1768). Two immediates later that turn is over for certain.
  */
-function nextTurn(then: () => void): void {
+export function nextTurn(): Promise<void> {
   const { setImmediate: soon } = globalThis as { setImmediate?: (then: () => void) => unknown };
-  if (soon) soon(() => soon(then));
-  else then();
+  return new Promise((resolve) => (soon ? soon(() => soon(resolve)) : resolve()));
 }
 
 /** The real clock. */
@@ -39,7 +38,7 @@ export const systemClock: Clock = {
       };
       const wait = (leftMs: number) => {
         timer = setTimeout(
-          () => (leftMs > longestTimerMs ? wait(leftMs - longestTimerMs) : nextTurn(settle)),
+          () => (leftMs > longestTimerMs ? wait(leftMs - longestTimerMs) : void nextTurn().then(settle)),
           Math.min(leftMs, longestTimerMs),
         );
       };

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.js";
+import { type Clock, nextTurn } from "./clock.js";
 import type { Disconnect } from "./disconnect.js";
 import { errorOf } from "./disconnect-of.js";
 import { event, type SessionEvent } from "./events.js";
@@ -16,9 +16,6 @@ const patienceMs = 500;
 
 /** A knock counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
 const letInMs = 200;
-
-/** For so many ms after a connection failed, calls go out in a later turn of the event loop; see clock.ts. */
-const shakenMs = 5;
 
 /** Who may try to open, and when: carries out what the transitions say. */
 export interface Gate {
@@ -61,8 +58,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
   let knock: Knock | undefined;
   let alarm = new AbortController();
   let asking: AbortController | undefined; // a refresh on its way
-  let shakenAt = Number.NEGATIVE_INFINITY;
-  const whole = new AbortController(); // aborted by close
+  let calm = Promise.resolve(); // or, right after a connection has failed, what calls wait for
   let state: State = {
     phase: { status: "live" },
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, clock.now()),
@@ -163,11 +159,6 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     clock.sleep(Math.max(1, ms), alarm.signal).then(then, () => {}); // rejects only when not wanted any more
   }
 
-  function calm(): Promise<void> {
-    if (clock.now() - shakenAt >= shakenMs) return Promise.resolve();
-    return clock.sleep(1, whole.signal).catch(() => {}); // closed: the call will find out by itself
-  }
-
   function withdraw(stream: Followed): boolean {
     if (knock?.stream !== stream) return false;
     knock = undefined;
@@ -199,10 +190,10 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       if (waited && queue.size === 0) pursue(); // nobody is left to wake for
       if (withdraw(stream)) enter(transition.withdrawn(state, rules, clock.now()));
     },
-    calm,
+    calm: () => calm,
     admit(stream) {
       const { status } = state.phase;
-      if (!stream.reopenable || status === "live" || status === "following") return calm();
+      if (!stream.reopenable || status === "live" || status === "following") return calm;
       return new Promise((resolve) => {
         queue.set(stream, resolve);
         if (queue.size === 1) pursue();
@@ -219,7 +210,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     },
     lost(stream, disconnect) {
       const { label, reopenable } = stream;
-      if (disconnect.source === "transport") shakenAt = clock.now();
+      calm = nextTurn();
       const loss = { disconnect, stream: label, knocker: withdraw(stream), reopenable };
       const step = judge(disconnect, (by, moment) => transition.lost(state, loss, by, moment));
       const { verdict } = step;
@@ -241,7 +232,6 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       enter({ state: { ...state, phase: { status: "live" }, connected: false }, events: [] });
     },
     close() {
-      whole.abort();
       enter({ state: { ...state, phase: { status: "closed" } }, events: [] });
     },
   };

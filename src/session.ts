@@ -187,17 +187,20 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       if (refused !== undefined) return Promise.reject(refused);
       return new Promise<UnaryResponse<I, O>>((resolve, reject) => {
         const controller = new AbortController();
-        const cancel = () => controller.abort(signal?.reason);
         const end = (error: ConnectError) => {
           controller.abort();
-          reject(error);
+          reject(error); // without waiting for the transport: an abort can be lost on its way through fetch
         };
+        const cancel = () => end(ConnectError.from(signal?.reason, Code.Canceled));
         calls.add(end);
         signal?.addEventListener("abort", cancel);
         if (signal?.aborted) cancel();
         gate
           .calm()
-          .then(() => transport.unary(method, controller.signal, timeoutMs, header, input, contextValues))
+          .then(() => {
+            controller.signal.throwIfAborted(); // it may have been canceled just now
+            return transport.unary(method, controller.signal, timeoutMs, header, input, contextValues);
+          })
           .then(resolve, (error) => {
             overhear(error);
             reject(error);
