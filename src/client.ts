@@ -6,6 +6,7 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { invalid } from "./invalid.js";
 import type { SessionArguments, SessionOptions } from "./options.js";
 import { createSession, type Session } from "./session.js";
 
@@ -32,6 +33,8 @@ export function createClient<S extends DescService>(
   transport: Transport | Session,
   options?: SessionOptions,
 ): FarewellClient<S> {
+  if (typeof service?.methods?.[Symbol.iterator] !== "function")
+    throw invalid("service", service, "a generated service");
   const given = isSession(transport);
   if (given && options !== undefined) throw new TypeError("options: a session has its own; expected none beside it");
   const session = given ? transport : createSession(transport, ...([options] as SessionArguments));
@@ -51,7 +54,7 @@ export function createClient<S extends DescService>(
 }
 
 function isSession(transport: Transport | Session): transport is Session {
-  return "restart" in transport && "notice" in transport;
+  return typeof transport === "object" && transport !== null && "restart" in transport && "notice" in transport;
 }
 
 /** What Connect's client does, plus the `return` and `throw` that it leaves out (connect-es, promise-client.ts). */

@@ -37,6 +37,8 @@ export interface Gate {
   answered(stream: Followed): void;
   /** A verdict was spoken elsewhere. */
   overheard(disconnect: Disconnect): void;
+  /** Ends a wait early. */
+  retry(): void;
   restart(): void;
   close(): void;
 }
@@ -55,6 +57,7 @@ type Knock = { readonly stream: Followed; readonly opened?: { readonly at: numbe
 export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportError }: Surroundings): Gate {
   const streams = new Set<Followed>();
   const queue = new Map<Followed, () => void>(); // streams that wait, in their order, and what lets each go
+  const returning = new WeakSet<Followed>(); // streams that were lost, in contrast to new ones
   let knock: Knock | undefined;
   let alarm = new AbortController();
   let asking: AbortController | undefined; // a refresh on its way
@@ -179,7 +182,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
 
   return {
     get phase() {
-      return state.phase;
+      return transition.visiblePhase(state, rules, clock.now());
     },
     streams,
     join: (stream) => void streams.add(stream),
@@ -196,7 +199,10 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       if (!stream.reopenable || status === "live" || status === "following") return calm;
       return new Promise((resolve) => {
         queue.set(stream, resolve);
-        if (queue.size === 1) pursue();
+        if (queue.size > 1) return;
+        // The first after all others have left did not fail: it need not wait as long as they were to.
+        if (!returning.has(stream)) enter(transition.hastened(state, rules, clock.now()));
+        pursue();
       });
     },
     opened(stream, first) {
@@ -215,6 +221,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       const step = judge(disconnect, (by, moment) => transition.lost(state, loss, by, moment));
       const { verdict } = step;
       const stopped = verdict.action === "stop-all" ? [stream, ...queue.keys()] : [stream];
+      if (verdict.action === "wait") returning.add(stream);
       if (verdict.action === "wait") emit(event("streamLost", { stream: label, disconnect }));
       enter(step);
       if (verdict.action === "wait") return true;
@@ -227,6 +234,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     overheard(disconnect) {
       enter(judge(disconnect, (by, moment) => transition.overheard(state, disconnect, by, moment)));
     },
+    retry: () => enter(transition.hastened(state, rules, clock.now())),
     restart() {
       if (state.phase.status !== "ended") return;
       enter({ state: { ...state, phase: { status: "live" }, connected: false }, events: [] });

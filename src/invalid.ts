@@ -7,6 +7,7 @@ function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null)
     return typeof value === "string" ? JSON.stringify(value) : String(value);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "an invalid Date" : value.toISOString();
   try {
     return JSON.stringify(value).slice(0, 80);
   } catch {
@@ -38,9 +39,14 @@ export function objectOf(
   return value as { readonly [key: string]: unknown };
 }
 
+/** A function, or throws. */
+export function functionIn(option: string, value: unknown): void {
+  if (typeof value !== "function") throw invalid(option, value, "a function");
+}
+
 /** A function or `undefined`, or throws. */
 export function functionOr(option: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "function") throw invalid(option, value, "a function");
+  if (value !== undefined) functionIn(option, value);
 }
 
 /** One of `choices`, or throws. */

@@ -62,12 +62,12 @@ export interface MethodEntry {
  * })
  */
 export function method<I extends DescMessage, O extends DescMessage>(
-  method: DescMethodServerStreaming<I, O>,
-  options: ServerStreamOptions<I, O>,
-): MethodEntry;
-export function method<I extends DescMessage, O extends DescMessage>(
   method: DescMethodBiDiStreaming<I, O>,
   options: BidiStreamOptions<I, O>,
+): MethodEntry;
+export function method<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodServerStreaming<I, O>,
+  options: ServerStreamOptions<I, O>,
 ): MethodEntry;
 export function method(
   method: DescMethod,
@@ -102,8 +102,17 @@ export function requestOf(
   if (first === undefined) return [];
   const request = create(method.input, first);
   const resume = entry?.resume as ((first: Message, last: Message | undefined) => unknown) | undefined;
-  if (method.methodKind === "bidi_streaming") return resume?.(request, last) as Iterable<MessageInitShape<DescMessage>>;
-  return [resume && last ? (resume(request, last) as MessageInitShape<DescMessage>) : request];
+  if (!resume || (method.methodKind === "server_streaming" && last === undefined)) return [request];
+  const answer = resume(request, last);
+  const requests = method.methodKind === "bidi_streaming" ? [...(answer as Iterable<unknown>)] : [answer];
+  return requests.map((message) => checkRequest(method, message));
+}
+
+/** A misspelt field would be dropped without a word, and the stream would start from the beginning. */
+function checkRequest(method: DescMethod, message: unknown): MessageInitShape<DescMessage> {
+  const { fields, oneofs } = method.input;
+  const known = [...fields, ...oneofs].map(({ localName }) => localName);
+  return objectOf(`method(${nameOf(method)}).resume`, message, [...known, "$typeName", "$unknown"]) as never;
 }
 
 /** @throws TypeError that names the method, where `position` answers with something else. */

@@ -2,7 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import { type Clock, systemClock } from "./clock.js";
 import { builtInReasons, type Reason } from "./disconnect.js";
 import type { ConnectionState } from "./inferred.js";
-import { functionOr, invalid, numberIn, objectOf, oneOf } from "./invalid.js";
+import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "./invalid.js";
 import { type MethodEntry, nameOf } from "./method.js";
 import { type Policies, resolvePolicies } from "./policy.js";
 import { checkRateLimit, type RateLimit } from "./rate-limit.js";
@@ -76,7 +76,7 @@ const known = [
 
 /** @throws TypeError that names the option, what it was and what was expected. */
 export function checkOptions(transport: Transport, options: SessionOptions): Settings {
-  functionOr("transport.stream", transport?.stream ?? null);
+  functionIn("transport.stream", transport?.stream);
   objectOf("options", options, known);
   const {
     policies = {},
@@ -92,10 +92,13 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     clock = systemClock,
     reportError = report,
   } = options as Options & { readonly policies?: Policies };
+  const own = Object.keys(objectOf("policies", policies)).filter((reason) => !isBuiltIn(reason));
   const mapped = Object.entries(objectOf("reasons", mappings)).flatMap(([domain, table]) =>
-    Object.values(objectOf(`reasons.${domain}`, table) as ReasonMappings[string]).map((mapping) =>
-      typeof mapping === "object" ? mapping.reason : mapping,
-    ),
+    Object.entries(objectOf(`reasons.${domain}`, table) as ReasonMappings[string]).map(([name, mapping]) => {
+      const reason = typeof mapping === "object" ? mapping.reason : mapping;
+      if (isBuiltIn(reason) || own.includes(reason)) return reason;
+      throw invalid(`reasons.${domain}.${name}`, reason, "a built-in reason, or one of your own that has a policy");
+    }),
   );
   const reasons = [...new Set<string>([...builtInReasons, ...mapped])];
   const resolved = resolvePolicies(policies, reasons);
@@ -110,8 +113,8 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
   });
   functionOr("refresh", refresh);
   functionOr("reportError", reportError);
-  if (connection !== undefined) functionOr("connection.state", connection?.state ?? null);
-  for (const name of ["now", "random", "sleep"] as const) functionOr(`clock.${name}`, clock?.[name] ?? null);
+  if (connection !== undefined) functionIn("connection.state", connection?.state);
+  for (const name of ["now", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
   if (openTimeoutMs !== undefined) numberIn("openTimeoutMs", openTimeoutMs, 1);
   if (abortedMeans !== undefined) oneOf("abortedMeans", abortedMeans, reasons);
   return {
@@ -132,6 +135,10 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     clock,
     reportError,
   };
+}
+
+function isBuiltIn(reason: string): boolean {
+  return (builtInReasons as readonly string[]).includes(reason);
 }
 
 function report(error: unknown): void {

@@ -2,7 +2,10 @@ import { type Backoff, backoffMs, jitters } from "./backoff.js";
 import { type AppReason, type BuiltInReason, builtInReasons, type Disconnect, type Reason } from "./disconnect.js";
 import { invalid, numberIn, objectOf, oneOf } from "./invalid.js";
 
-/** Reconnect after a delay. Every field has a default, by reason: see {@link defaultPolicies}. JSON-serialisable. */
+/**
+ * Reconnect after a delay. JSON-serialisable. Every field has a default, by reason: see {@link defaultPolicies}. Where a
+ * reason does not reconnect by default, `maxAttempts` must be named.
+ */
 export interface ReconnectPolicy extends Backoff {
   /** Unhealthy endings in a row for this reason, after which to give up; `null` for no bound. */
   readonly maxAttempts: number | null;
@@ -76,7 +79,12 @@ export type ResolvedPolicies = { readonly [reason: string]: "stop" | "end" | Rec
  * @example
  * const policies = parsePolicies(JSON.parse(text));
  */
-export function parsePolicies(json: unknown, appReasons: readonly AppReason[] = []): Policies {
+export function parsePolicies(
+  json: unknown,
+  ...[appReasons = []]: Partial<Policies> extends Policies
+    ? [appReasons?: readonly AppReason[]]
+    : [appReasons: readonly AppReason[]]
+): Policies {
   for (const [reason, policy] of Object.entries(objectOf("policies", json, [...builtInReasons, ...appReasons]))) {
     resolve(reason, policy);
   }
@@ -99,14 +107,25 @@ function resolve(reason: string, policy: unknown): ResolvedPolicies[string] {
   if (policy === "stop" || policy === "end") return policy;
   if (typeof policy === "function") return policy as PolicyFunction;
   if (typeof policy !== "object") throw invalid(option, policy, '"stop", "end", an object or a function');
-  const given = objectOf(option, policy, Object.keys(base));
+  const fields = Object.entries(objectOf(option, policy, Object.keys(base)));
+  const given = Object.fromEntries(fields.filter(([, value]) => value !== undefined));
   const filled = { ...(typeof preset === "object" ? preset : base), ...given } as ReconnectPolicy;
+  // An empty object must not turn "never come back" into "for ever".
+  if (typeof preset !== "object" && given.maxAttempts === undefined) {
+    throw invalid(
+      `${option}.maxAttempts`,
+      undefined,
+      "a number, or null for no bound, because nothing reconnects by default here",
+    );
+  }
   const { initialMs, maxMs, factor, jitter, maxAttempts, whenExhausted, maxServerMs } = filled;
   numberIn(`${option}.initialMs`, initialMs, 1);
   numberIn(`${option}.maxMs`, maxMs, 1);
   numberIn(`${option}.factor`, factor, 1, 100);
   oneOf(`${option}.jitter`, jitter, jitters);
-  if (maxAttempts !== null) numberIn(`${option}.maxAttempts`, maxAttempts, 0);
+  if (maxAttempts !== null && !(typeof maxAttempts === "number" && maxAttempts >= 0)) {
+    throw invalid(`${option}.maxAttempts`, maxAttempts, "a number of at least 0, or null for no bound");
+  }
   oneOf(`${option}.whenExhausted`, whenExhausted, ["stop", "end"]);
   numberIn(`${option}.maxServerMs`, maxServerMs, 0);
   return filled;

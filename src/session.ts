@@ -46,6 +46,11 @@ interface SessionControls {
    */
   notice(announced: DisconnectInit): void;
   /**
+   * Ends a wait early, for a "try now" button: the next attempt goes out as soon as the rate limit lets it, but not
+   * before a time that the server gave. Does nothing where nothing waits.
+   */
+  retry(): void;
+  /**
    * After a new login: lifts the verdict, so that calls go out again. Streams that were ended stay ended.
    *
    * @throws Error if the session is closed
@@ -146,6 +151,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       checkWords("notice", announced, reasons);
       notice = { announced, until: clock.now() + settings.noticeMs };
     },
+    retry: () => gate.retry(),
     restart() {
       if (gate.phase.status === "closed") throw new Error("restart: the session is closed; create a new one");
       notice = undefined;

@@ -1,7 +1,14 @@
 import type { Message } from "@bufbuild/protobuf";
 import { createRegistry } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { type BuiltInReason, builtInReasons, type LocalizedText, type Reason, type Source } from "./disconnect.js";
+import {
+  type BuiltInReason,
+  builtInReasons,
+  type DisconnectReasons,
+  type LocalizedText,
+  type Reason,
+  type Source,
+} from "./disconnect.js";
 import { type Disconnect as Detail, DisconnectSchema } from "./gen/farewell/v1/disconnect_pb.js";
 import {
   type ErrorInfo,
@@ -18,13 +25,20 @@ import { errorDomain, mirror } from "./wire.js";
 type Fields = { readonly [name: string]: unknown };
 
 /** An app's own `google.rpc.ErrorInfo` reason: the Disconnect reason it stands for, and where its fields come from. */
-export type ReasonMapping =
-  | Reason
-  | {
-      readonly reason: Reason;
-      /** Reads the fields from `ErrorInfo.metadata`. If it throws, the detail counts as unreadable. */
-      readonly fields: (metadata: { readonly [key: string]: string }) => Fields;
-    };
+export type ReasonMapping = ByName | ByFields;
+
+/** By name alone: a built-in reason, whose fields are read from the metadata, or one of the app's that has no fields. */
+type ByName = {
+  [R in Reason]: R extends BuiltInReason ? R : keyof DisconnectReasons[R] extends never ? R : never;
+}[Reason];
+
+type ByFields = {
+  [R in Reason]: {
+    readonly reason: R;
+    /** Reads the fields from `ErrorInfo.metadata`. If it throws, the detail counts as unreadable. */
+    readonly fields: (metadata: { readonly [key: string]: string }) => DisconnectReasons[R];
+  };
+}[Reason];
 
 /** By ErrorInfo domain, then by ErrorInfo reason. */
 export interface ReasonMappings {

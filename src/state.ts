@@ -41,7 +41,8 @@ export interface Outage {
 export type Phase =
   | { readonly status: "live" }
   | { readonly status: "refreshing"; readonly outage: Outage; readonly afterMs: number; readonly why: string }
-  | { readonly status: "waiting"; readonly outage: Outage; readonly until: number }
+  /** `refund`: the bucket as it was before this wait took its token, for a wait that ends early. */
+  | { readonly status: "waiting"; readonly outage: Outage; readonly until: number; readonly refund: Bucket }
   | { readonly status: "knocking"; readonly outage: Outage }
   | { readonly status: "following"; readonly outage: Outage; readonly openedAt: number }
   | { readonly status: "ended"; readonly disconnect: Disconnect; readonly why: string }

@@ -109,7 +109,10 @@ function schedule(
     afterMs: at - now,
     why: why + held,
   });
-  return become({ ...state, bucket }, { status: "waiting", outage, until: at }, [...events, reconnecting]);
+  return become({ ...state, bucket }, { status: "waiting", outage, until: at, refund: state.bucket }, [
+    ...events,
+    reconnecting,
+  ]);
 }
 
 function taken(
@@ -151,12 +154,39 @@ export function due(state: State): Step {
   return become(state, { status: "knocking", outage }, []);
 }
 
+/**
+ * Somebody new wants in, or says to try now: the wait ends as soon as the rate limit lets it, but never before the time
+ * that the server gave.
+ */
+export function hastened(state: State, rules: Rules, now: number): Step {
+  const { phase } = state;
+  if (phase.status !== "waiting") return { state, events: [] };
+  const { disconnect, attempts } = phase.outage;
+  const floor = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : now;
+  const { bucket, at } = taken({ ...state, bucket: phase.refund }, rules, Math.max(now + 1, floor));
+  if (!(at < phase.until)) return { state, events: [] };
+  const reconnecting = event("reconnecting", {
+    disconnect,
+    attempt: attempts + 1,
+    afterMs: at - now,
+    why: `${disconnect.reason}: asked to try now`,
+  });
+  return become({ ...state, bucket }, { ...phase, until: at }, [reconnecting]);
+}
+
+/** Where the session stands for who looks at it now: health needs no timer, so it may not have been noticed yet. */
+export function visiblePhase({ phase }: State, rules: Rules, now: number): Phase {
+  return phase.status === "following" && phase.openedAt + provenAfterMs(phase.outage, rules) <= now ? live : phase;
+}
+
+const live: Phase = { status: "live" };
+
 /** The knocker went away by itself, its attempt undecided: the next stream knocks as soon as the rate limit lets it. */
 export function withdrawn(state: State, rules: Rules, now: number): Step {
   const { phase } = state;
   if (phase.status !== "knocking") return { state, events: [] };
   const { bucket, at } = taken(state, rules, now + 1);
-  return become({ ...state, bucket }, { status: "waiting", outage: phase.outage, until: at }, []);
+  return become({ ...state, bucket }, { status: "waiting", outage: phase.outage, until: at, refund: state.bucket }, []);
 }
 
 /** The knocker was not refused: nothing came for long, or an answer that is no disconnect. The others may try too. */

@@ -454,6 +454,24 @@ describe("what apps throw", () => {
     expect(lines.at(-1)).toBe("streamEnded: 1 failed");
   });
 
+  test("a resume that misspells a field, or forgets to answer, stops its stream and says so", async () => {
+    for (const [resume, message] of [
+      [
+        () => ({ afterld: 1 }),
+        "method(chat.v1.ChatService/Subscribe).resume.afterld: unknown; expected one of room, afterId",
+      ],
+      [() => undefined, "method(chat.v1.ChatService/Subscribe).resume: expected an object, got undefined"],
+    ] as const) {
+      const { chat } = start({ methods: [method(ChatService.method.subscribe, { resume: resume as never })] });
+      const { end } = collect(chat.subscribe({}));
+      await clock.settle();
+      served(server.streams.length - 1).send(1);
+      served(server.streams.length - 1).end(unavailable());
+      await clock.advance(1_000);
+      expect((await end) as Error).toMatchObject({ name: "TypeError", message: expect.stringContaining(message) });
+    }
+  });
+
   test("a listener may close or restart the session from within an event", async () => {
     const { session, chat } = start();
     session.onNetwork(() => session.close());

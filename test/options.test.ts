@@ -1,7 +1,7 @@
 import { createRouterTransport } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
-import { createSession, method, systemClock } from "../src/index.js";
+import { createClient, createSession, method, systemClock } from "../src/index.js";
 import { createFakeClock } from "../src/testing/index.js";
 
 const transport = createRouterTransport(() => {});
@@ -25,10 +25,13 @@ test.each([
     { reasons: { "game.example.com": { X: "bannd" } }, policies: { banned: "end", bannd: 1 } },
     "policies.bannd: expected",
   ],
-  [{ reasons: { "game.example.com": { X: "questFailed" } } }, "policies.questFailed: expected"],
+  [
+    { reasons: { "game.example.com": { X: "questFailed" } } },
+    'reasons.game.example.com.X: expected a built-in reason, or one of your own that has a policy, got "questFailed"',
+  ],
   [{ reasons: { "game.example.com": "banned" } }, 'reasons.game.example.com: expected an object, got "banned"'],
   [{ abortedMeans: "fired" }, 'abortedMeans: expected "kicked" or "banned"'],
-  [{ connection: {} }, "connection.state: expected a function, got null"],
+  [{ connection: {} }, "connection.state: expected a function, got undefined"],
   [{ clock: { ...systemClock, sleep: 1 } }, "clock.sleep: expected a function, got 1"],
   [{ reportError: "log" }, 'reportError: expected a function, got "log"'],
 ])("createSession refuses %j by the option's name", (options, message) => {
@@ -66,6 +69,13 @@ test.each([
   ],
 ])("method refuses %o %j by the option's name", (given, options, message) => {
   expect(() => method(given as never, options as never)).toThrow(message);
+});
+
+test("createClient refuses what is no service, and no transport", () => {
+  expect(() => createClient(undefined as never, transport)).toThrow(
+    "service: expected a generated service, got undefined",
+  );
+  expect(() => createClient(ChatService, undefined as never)).toThrow("transport.stream: expected a function");
 });
 
 test("createFakeClock refuses what it cannot do", async () => {

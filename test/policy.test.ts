@@ -163,7 +163,14 @@ describe("policies from outside", () => {
       { network: { jitter: "some" } },
       'policies.network.jitter: expected "full" or "equal" or "decorrelated" or "none", got "some"',
     ],
-    [{ network: { maxAttempts: -1 } }, "policies.network.maxAttempts: expected a number of at least 0, got -1"],
+    [
+      { network: { maxAttempts: -1 } },
+      "policies.network.maxAttempts: expected a number of at least 0, or null for no bound, got -1",
+    ],
+    [
+      { banned: {} },
+      "policies.banned.maxAttempts: expected a number, or null for no bound, because nothing reconnects",
+    ],
     [{ network: { whenExhausted: "wait" } }, 'policies.network.whenExhausted: expected "stop" or "end", got "wait"'],
   ])("are refused by the name of the field: %j", (json, message) => {
     expect(() => parsePolicies(json)).toThrow(new TypeError(message).message);

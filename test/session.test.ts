@@ -372,7 +372,7 @@ describe("an outage", () => {
     session.close();
   });
 
-  test("makes a new stream wait for its turn, and nobody wakes for streams that have left", async () => {
+  test("wakes for nobody when all streams that waited have left", async () => {
     const { session, chat } = start();
     const cancel = new AbortController();
     collect(chat.subscribe({ room: "a" }, { signal: cancel.signal }));
@@ -383,11 +383,55 @@ describe("an outage", () => {
     cancel.abort();
     await clock.settle();
     expect(clock.sleepers).toBe(0);
-    collect(chat.subscribe({ room: "b" }));
-    await clock.advance(749);
-    expect(server.streams).toHaveLength(1);
+    session.close();
+  });
+
+  test("lets a new caller try at once when all that waited have left, within the rate limit", async () => {
+    const { session, chat } = start({ policies: { network: { initialMs: 60_000, maxMs: 60_000, jitter: "none" } } });
+    server.refuse = () => unavailable();
+    for (let i = 0; i < 10; i++) {
+      const cancel = new AbortController();
+      collect(chat.subscribe({}, { signal: cancel.signal }));
+      await clock.advance(2);
+      cancel.abort();
+    }
+    // The first call, and then as many attempts as the limit has tokens: the loss took one of the five itself.
+    expect(server.streams.length).toBeGreaterThan(3);
+    expect(server.streams.length).toBeLessThanOrEqual(6);
+    session.close();
+  });
+
+  test("ends its wait early by retry, but not before the time that the server gave", async () => {
+    const { session, chat } = start({ policies: { network: { initialMs: 60_000, maxMs: 60_000, jitter: "none" } } });
+    session.retry(); // nothing waits: nothing happens
+    collect(chat.subscribe({}));
+    await clock.settle();
+    served(0).end(unavailable());
+    await clock.advance(1_000);
+    session.retry();
     await clock.advance(1);
-    expect(served(1).request.room).toBe("b");
+    expect(server.streams).toHaveLength(2);
+    served(1).end(toConnectError({ reason: "maintenance", retryAt: new Date(clock.now() + 30_000) }, clock.now()));
+    await clock.settle();
+    session.retry();
+    await clock.advance(29_999);
+    expect(server.streams).toHaveLength(2);
+    await clock.advance(1);
+    expect(server.streams).toHaveLength(3);
+    session.close();
+  });
+
+  test("is over in the phase, too, once the streams were healthy", async () => {
+    const { session, chat } = start();
+    collect(chat.subscribe({}));
+    await clock.settle();
+    served(0).end(unavailable());
+    await clock.advance(750);
+    served(1).send(1);
+    await clock.advance(9_999);
+    expect(session.phase.status).toBe("following");
+    await clock.advance(1);
+    expect(session.phase.status).toBe("live");
     session.close();
   });
 
