@@ -106,8 +106,8 @@ function conclude(
 ): Disconnect | undefined {
   const make = (reason: Reason, source: Source, said: boolean, fields: object, message: string = text) =>
     ({
-      reason,
       ...fields,
+      reason,
       message: shortened(message),
       localized: words.localized,
       said,

@@ -99,6 +99,7 @@ function stream(
   };
   const fail = (error: unknown) => {
     free();
+    controller.abort(); // `onHeader` may have thrown: nobody reads on
     throw error;
   };
   const leave = () => {

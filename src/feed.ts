@@ -60,8 +60,10 @@ export function createFeed<T>(source: AsyncIterable<T>, failed: (error: unknown)
     },
     close(reason) {
       const ignore = () => {}; // the caller's generator is told; what it answers concerns nobody
-      if (reason !== undefined) iterator.throw?.(reason).catch(ignore);
-      iterator.return?.().catch(ignore);
+      const thrown = async () => reason !== undefined && iterator.throw?.(reason);
+      const returned = async () => iterator.return?.();
+      thrown().catch(ignore);
+      returned().catch(ignore);
     },
   };
 }

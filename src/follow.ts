@@ -62,7 +62,12 @@ type Pending = {
 };
 
 /** One call on the transport. */
-type Attempt = { readonly controller: AbortController; readonly retire: () => void; next?: () => void };
+type Attempt = {
+  readonly controller: AbortController;
+  readonly retire: () => void;
+  lose: (evidence: Evidence) => void;
+  next?: () => void;
+};
 
 const done: IteratorResult<Message> = { done: true, value: undefined };
 
@@ -82,6 +87,7 @@ export function follow(
   const life = new AbortController(); // aborted when the stream has ended, however it ended
   const feed = createFeed(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
   const positions = createPositions(entry);
+  const headers = new Headers(call.header); // once: what was given may be an iterator
   const trailer = new Headers();
   const pending: Pending[] = [];
   let attempt: Attempt | undefined;
@@ -144,18 +150,22 @@ export function follow(
     if (ended) return;
     const { input, retire } = feed.open(requestOf(method, entry, feed.first, last));
     const controller = new AbortController();
-    const current: Attempt = { controller, retire };
+    const current: Attempt = { controller, retire, lose: () => {} };
     attempt = current;
+    pendingSince = clock.now();
     const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
     // Raced by hand, as everywhere: an abort can be lost on its way through fetch (nodejs/undici#4627).
     const opened = await new Promise<StreamResponse>((resolve, reject) => {
+      current.lose = (evidence) => reject(new Failure(evidence));
+      watch(current);
       const timer = new AbortController();
+      controller.signal.addEventListener("abort", () => timer.abort());
       after(host.openTimeoutMs, timer.signal, () => {
-        reject(new Failure({ silent: `no response within ${host.openTimeoutMs} ms` }));
+        current.lose({ silent: `no response within ${host.openTimeoutMs} ms` });
       });
       host.transport
-        .stream(method, controller.signal, leftMs, call.header, input, call.contextValues)
-        .then(resolve, (error) => reject(new Failure({ error, connection: host.connection() })))
+        .stream(method, controller.signal, leftMs, headers, input, call.contextValues)
+        .then(resolve, (error) => reject(new Failure(thrown(error))))
         .finally(() => timer.abort());
     });
     if (ended || attempt !== current) return;
@@ -168,11 +178,12 @@ export function follow(
       } else deliver(result, current);
     };
     const failed = (error: unknown) => {
-      if (attempt === current) over({ error, connection: host.connection() });
+      if (attempt === current) over(thrown(error));
     };
     current.next = () => {
       messages.next().then(received, failed);
     };
+    current.lose = over;
     pendingSince = clock.now();
     if (!first) positions?.reopened();
     quiet = true;
@@ -180,7 +191,12 @@ export function follow(
     if (first) accept({ ...opened, trailer, message: { [Symbol.asyncIterator]: () => ({ next }) } });
     first = false;
     if (pending.length > 0) current.next();
-    watch(current);
+  }
+
+  function thrown(error: unknown): Evidence {
+    // The call's own time is up, and the server was the first to notice.
+    const canceled = deadline !== undefined && error instanceof ConnectError && error.code === Code.DeadlineExceeded;
+    return { error, connection: host.connection(), canceled };
   }
 
   function next(): Promise<IteratorResult<Message>> {
@@ -190,13 +206,15 @@ export function follow(
       return Promise.reject(ended.error);
     }
     return new Promise((resolve, reject) => {
+      if (pending.push({ resolve, reject }) > 1) return;
       if (silenceMs !== undefined) pendingSince = clock.now();
-      if (pending.push({ resolve, reject }) === 1) attempt?.next?.();
+      attempt?.next?.();
     });
   }
 
   function deliver(result: IteratorYieldResult<Message>, current: Attempt): void {
     const message = result.value;
+    if (silenceMs !== undefined) pendingSince = clock.now();
     if (quiet) gate.delivered(stream);
     quiet = false;
     if (positions) {
@@ -215,17 +233,14 @@ export function follow(
     }
     last = message;
     pending.shift()?.resolve(result);
-    if (pending.length > 0) {
-      if (silenceMs !== undefined) pendingSince = clock.now();
-      current.next?.();
-    }
+    if (pending.length > 0) current.next?.();
   }
 
   /** Counts silence only while the caller waits for a message: a slow reader is not a dead server. */
   function watch(current: Attempt): void {
     if (silenceMs === undefined || attempt !== current) return;
-    const leftMs = pending.length > 0 ? pendingSince + silenceMs - clock.now() : silenceMs;
-    if (leftMs <= 0) over({ silent: `no message for ${silenceMs} ms` });
+    const leftMs = first || pending.length > 0 ? pendingSince + silenceMs - clock.now() : silenceMs;
+    if (leftMs <= 0) current.lose({ silent: `no message for ${silenceMs} ms` });
     else after(leftMs, current.controller.signal, () => watch(current));
   }
 

@@ -48,11 +48,15 @@ interface Surroundings {
   readonly rules: Rules;
   readonly openTimeoutMs: number | undefined;
   readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
-  readonly emit: (event: SessionEvent) => void;
+  readonly emit: (...events: readonly SessionEvent[]) => void;
   readonly reportError: (error: unknown) => void;
 }
 
-type Knock = { readonly stream: Followed; readonly opened?: { readonly at: number; readonly first: boolean } };
+type Knock = {
+  readonly stream: Followed;
+  readonly sentAt: number;
+  readonly opened?: { readonly at: number; readonly first: boolean };
+};
 
 export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportError }: Surroundings): Gate {
   const streams = new Set<Followed>();
@@ -71,10 +75,11 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
   /** Becomes the next state, tells the app, then does what the state asks for. A listener may have changed it again. */
   function enter(step: Step): void {
     const before = state.phase;
+    if (before.status === "closed") return; // for good, whatever was decided meanwhile
     const { phase } = step.state;
     state = step.state;
     const condemned = phase.status === "ended" && phase !== before ? [...streams] : [];
-    step.events.forEach(emit);
+    emit(...step.events);
     for (const stream of condemned) end(stream, phase);
     if (phase !== before && phase === state.phase) pursue();
   }
@@ -87,6 +92,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     const { phase } = state;
     alarm.abort();
     alarm = new AbortController();
+    if (phase.status !== "knocking") knock = undefined;
     if (phase.status !== "refreshing") {
       asking?.abort();
       asking = undefined;
@@ -100,8 +106,10 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
         if (queue.size > 0) after(phase.until - clock.now(), send);
         break;
       case "knocking":
-        if (knock?.opened) after(letInMs, letIn);
-        else if (openTimeoutMs === undefined) after(patienceMs, () => enter(transition.unrefused(state, clock.now())));
+        if (knock?.opened) after(knock.opened.at + letInMs - clock.now(), letIn);
+        else if (knock && openTimeoutMs === undefined) {
+          after(knock.sentAt + patienceMs - clock.now(), () => enter(transition.unrefused(state, clock.now())));
+        }
         break;
       case "refreshing":
         renew();
@@ -118,7 +126,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
   function send(): void {
     const [stream] = queue.keys();
     if (!stream) return;
-    knock = { stream };
+    knock = { stream, sentAt: clock.now() };
     enter(transition.due(state));
     release(stream);
   }
@@ -194,11 +202,12 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       if (withdraw(stream)) enter(transition.withdrawn(state, rules, clock.now()));
     },
     calm: () => calm,
-    admit(stream) {
+    async admit(stream) {
+      await calm;
       const { status } = state.phase;
-      if (!stream.reopenable || status === "live" || status === "following") return calm;
-      return new Promise((resolve) => {
-        queue.set(stream, resolve);
+      if (!stream.reopenable || status === "live" || status === "following" || !streams.has(stream)) return;
+      await new Promise<void>((resolve) => {
+        queue.set(stream, () => resolve(calm));
         if (queue.size > 1) return;
         // The first after all others have left did not fail: it need not wait as long as they were to.
         if (!returning.has(stream)) enter(transition.hastened(state, rules, clock.now()));
@@ -208,7 +217,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     opened(stream, first) {
       const at = clock.now();
       if (knock?.stream !== stream) return open(stream, first, at);
-      knock = { stream, opened: { at, first } };
+      knock = { ...knock, opened: { at, first } };
       pursue();
     },
     delivered(stream) {
@@ -222,14 +231,15 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       const { verdict } = step;
       const stopped = verdict.action === "stop-all" ? [stream, ...queue.keys()] : [stream];
       if (verdict.action === "wait") returning.add(stream);
-      if (verdict.action === "wait") emit(event("streamLost", { stream: label, disconnect }));
-      enter(step);
+      const told = verdict.action === "wait" ? [event("streamLost", { stream: label, disconnect })] : [];
+      enter({ state: step.state, events: [...told, ...step.events] });
       if (verdict.action === "wait") return true;
       for (const each of stopped) each.stop("stopped", errorOf(disconnect), disconnect, verdict.why);
       return false;
     },
     answered(stream) {
-      if (withdraw(stream)) enter(transition.unrefused(state, clock.now()));
+      if (knock?.stream === stream && knock.opened) letIn();
+      else if (withdraw(stream)) enter(transition.answered(state, clock.now()));
     },
     overheard(disconnect) {
       enter(judge(disconnect, (by, moment) => transition.overheard(state, disconnect, by, moment)));

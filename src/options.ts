@@ -133,7 +133,11 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     abortedMeans,
     connection,
     clock,
-    reportError,
+    reportError: (error) => {
+      try {
+        reportError(error);
+      } catch {} // there is nobody left to tell
+    },
   };
 }
 

@@ -74,11 +74,17 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   const settings = checkOptions(transport, options ?? ({} as SessionOptions));
   const { clock, reportError, reasons } = settings;
   const emitter = new EventEmitter();
-  const emit = ({ type, payload }: SessionEvent): void => void emitter.emit(type, payload);
+  const untold: SessionEvent[] = [];
+  /** What a listener brings about is told after what it listens to. */
+  const emit = (...events: readonly SessionEvent[]): void => {
+    if (untold.push(...events) > events.length) return;
+    for (let next = untold[0]; next; untold.shift(), next = untold[0]) emitter.emit(next.type, next.payload);
+  };
   const gate = createGate({ ...settings, emit });
   const calls = new Set<(error: ConnectError) => void>(); // unary calls on their way, and what ends each
   let notice: { readonly announced: DisconnectInit; readonly until: number } | undefined;
   let nextId = 1;
+  let logins = 0;
 
   const host: Host = {
     transport,
@@ -86,7 +92,14 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     openTimeoutMs: settings.openTimeoutMs,
     gate,
     emit,
-    connection: () => settings.connection?.state(),
+    connection() {
+      try {
+        return settings.connection?.state();
+      } catch (error) {
+        reportError(error);
+        return undefined;
+      }
+    },
     lost(stream, evidence) {
       const disconnect = named(evidence);
       if (disconnect) return gate.lost(stream, disconnect);
@@ -116,7 +129,8 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   }
 
   /** A verdict spoken on a unary call counts for the whole session. A bare status does not: it is that call's answer. */
-  function overhear(error: unknown): void {
+  function overhear(error: unknown, login: number): void {
+    if (login !== logins) return; // it was said to the login before
     const disconnect = classify({ error }, { now: clock.now(), reasons: settings.mappings });
     if (!disconnect || !isSpoken(disconnect)) return;
     errorOf(disconnect);
@@ -155,6 +169,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     restart() {
       if (gate.phase.status === "closed") throw new Error("restart: the session is closed; create a new one");
       notice = undefined;
+      if (gate.phase.status === "ended") logins++;
       gate.restart();
     },
     close() {
@@ -174,10 +189,10 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       const name = nameOf(method);
       const call = { method, signal, timeoutMs, header, input, contextValues };
       const refused = refusal();
-      const response: Promise<unknown> =
-        refused === undefined
-          ? follow(host, call, { id: nextId++, name }, settings.entries.get(name))
-          : Promise.reject(refused);
+      const response = (async (): Promise<unknown> => {
+        if (refused !== undefined) throw refused;
+        return follow(host, call, { id: nextId++, name }, settings.entries.get(name));
+      })();
       response.catch(() => {}); // a caller that never reads its stream must not bring the process down
       return response as Promise<StreamResponse<I, O>>;
     },
@@ -193,6 +208,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       if (refused !== undefined) return Promise.reject(refused);
       return new Promise<UnaryResponse<I, O>>((resolve, reject) => {
         const controller = new AbortController();
+        const login = logins;
         const end = (error: ConnectError) => {
           controller.abort();
           reject(error); // without waiting for the transport: an abort can be lost on its way through fetch
@@ -205,10 +221,12 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
           .calm()
           .then(() => {
             controller.signal.throwIfAborted(); // it may have been canceled just now
+            const late = refusal();
+            if (late !== undefined) throw late;
             return transport.unary(method, controller.signal, timeoutMs, header, input, contextValues);
           })
           .then(resolve, (error) => {
-            overhear(error);
+            overhear(error, login);
             reject(error);
           })
           .finally(() => {

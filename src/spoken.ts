@@ -209,5 +209,5 @@ function isoTime(text: string | undefined): Date | undefined {
 function httpTime(now: number, text: string | null): Date | undefined {
   const seconds = wholeNumber(firstValue(text));
   if (seconds !== undefined) return later(now, seconds * 1000);
-  return text === null || !/\d{4} .*GMT/.test(text) ? undefined : date(Date.parse(text));
+  return text === null || text.length > 64 || !/\d{4} .*GMT/.test(text) ? undefined : date(Date.parse(text));
 }

@@ -67,7 +67,11 @@ export function lost(
   // The server's own word about one stream counts for all that wait, even if another was cut before it was said.
   if (phase.status === "waiting" && disconnect.said && !phase.outage.disconnect.said) {
     const patient = { ...decision, afterMs: Math.max(decision.afterMs, phase.until - now) };
-    return { ...schedule(state, waiting, patient, { ...rules, rateLimit: undefined }, now, events), verdict };
+    // The attempt has its token already.
+    const step = schedule(state, waiting, patient, { ...rules, rateLimit: undefined }, now, events);
+    const { phase: next } = step.state;
+    if (next.status !== "waiting") return { ...step, verdict };
+    return { ...become(step.state, { ...next, refund: phase.refund }, step.events), verdict };
   }
   return { ...remember(state, outage.told, events), verdict };
 }
@@ -194,6 +198,18 @@ export function unrefused(state: State, now: number): Step {
   const { phase } = state;
   if (phase.status !== "knocking") return { state, events: [] };
   return become(state, { status: "following", outage: phase.outage, openedAt: now }, []);
+}
+
+/** The knock was answered with something that is no disconnect: the path is open, though that stream is not. */
+export function answered(state: State, now: number): Step {
+  const { phase } = state;
+  if (phase.status !== "knocking") return { state, events: [] };
+  const { outage } = phase;
+  const attempts = outage.attempts - outage.attemptsBefore;
+  const events = state.connected
+    ? [event("reconnected", { downMs: now - outage.downAt, attempts, gap: "unknown" })]
+    : [];
+  return become(state, { status: "following", outage: { ...outage, down: false }, openedAt: now }, events);
 }
 
 /** A stream is open. `first`: it never was before, so it is no part of an outage. */
