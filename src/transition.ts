@@ -67,11 +67,8 @@ export function lost(
   // The server's own word about one stream counts for all that wait, even if another was cut before it was said.
   if (phase.status === "waiting" && disconnect.said && !phase.outage.disconnect.said) {
     const patient = { ...decision, afterMs: Math.max(decision.afterMs, phase.until - now) };
-    // The attempt has its token already.
-    const step = schedule(state, waiting, patient, { ...rules, rateLimit: undefined }, now, events);
-    const { phase: next } = step.state;
-    if (next.status !== "waiting") return { ...step, verdict };
-    return { ...become(step.state, { ...next, refund: phase.refund }, step.events), verdict };
+    // The attempt takes its token anew, for the later time.
+    return { ...schedule({ ...state, bucket: phase.refund }, waiting, patient, rules, now, events), verdict };
   }
   return { ...remember(state, outage.told, events), verdict };
 }

@@ -1,8 +1,10 @@
+import type { Interceptor, ServiceImpl } from "@connectrpc/connect";
 import type { Message } from "../../examples/gen/chat/v1/chat_pb.js";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { createClient, createSession, type Policies, type SessionOptions } from "../../src/index.js";
 import { listen } from "../in-memory.js";
-import type { Link } from "./clients.js";
+import { startChatServer } from "./chat-server.js";
+import { type Client, type Link, linkTo } from "./clients.js";
 import { clock } from "./leave-nothing.js";
 
 /** Real sockets need real time, so there is little of it: a millisecond where the defaults take seconds. */
@@ -29,6 +31,21 @@ export function sessionAt({ transport, connection }: Link, options: SessionOptio
   return { session, chat: createClient(ChatService, session), ...listen(session) };
 }
 
+/** A session at a server of its own, which serves the methods given. `own`: closes both when the test is over. */
+export async function sessionAtServer(
+  own: <T extends { close(): unknown }>(thing: T) => T,
+  client: Client,
+  methods: Partial<ServiceImpl<typeof ChatService>>,
+  options: SessionOptions = {},
+  interceptors: Interceptor[] = [],
+) {
+  const server = own(await startChatServer(client.httpVersion, methods));
+  const link = linkTo(server.url, client, { interceptors });
+  const told = sessionAt(link, options);
+  own(told.session);
+  return { server, link, ...told };
+}
+
 /** Reads `count` more messages, or fewer if the stream ends before: their ids, and what it threw. */
 export async function read(
   count: number,
@@ -45,4 +62,16 @@ export async function read(
   } catch (error) {
     return { ids, error };
   }
+}
+
+/** Two messages, and then silence until the call is over. */
+export async function* twoThenSilence(_: unknown, { signal }: { readonly signal: AbortSignal }) {
+  yield { id: 1 };
+  yield { id: 2 };
+  await over(signal);
+}
+
+/** Resolves when the call is over. */
+export function over(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => signal.addEventListener("abort", resolve));
 }

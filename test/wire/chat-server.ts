@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
+import type { HttpVersion } from "./script.js";
+
+/** A Connect server of this process. */
+export interface ChatServer {
+  readonly url: string;
+  /** How many connections were accepted since the start. */
+  connections(): number;
+  /** How many requests were received since the start. */
+  requests(): number;
+  /** How many requests neither side has ended yet. */
+  open(): number;
+  /** Destroys every connection; resolves when the last one is gone. */
+  close(): Promise<void>;
+}
+
+/** Serves the methods given, over all three protocols, on 127.0.0.1. */
+export async function startChatServer(
+  httpVersion: HttpVersion,
+  methods: Partial<ServiceImpl<typeof ChatService>>,
+): Promise<ChatServer> {
+  const answer = connectNodeAdapter({ routes: (router) => router.service(ChatService, methods) });
+  const sockets = new Set<Socket>();
+  let [connections, requests, open] = [0, 0, 0];
+  const serve = (request: IncomingMessage & Http2ServerRequest, response: ServerResponse & Http2ServerResponse) => {
+    requests++;
+    open++;
+    response.on("close", () => open--);
+    answer(request, response);
+  };
+  const server = httpVersion === "2" ? createHttp2Server(serve as never) : createServer(serve as never);
+  server.on("connection", (socket: Socket) => {
+    connections++;
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    connections: () => connections,
+    requests: () => requests,
+    open: () => open,
+    close: async () => {
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
