@@ -1,6 +1,6 @@
 import { checkOptions } from "../dist/options.js";
 import { fullBucket } from "../dist/rate-limit.js";
-import { due, lost } from "../dist/state.js";
+import { due, lost } from "../dist/transition.js";
 import { round, seeded } from "./figures.mjs";
 import { atMost, context, main } from "./report.mjs";
 

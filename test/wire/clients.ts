@@ -50,7 +50,10 @@ export function linkTo(baseUrl: string, client: Client, options: LinkOptions = {
   const { interceptors = [], ...ping } = options;
   if (library === "connect-web") {
     const create = protocol === "connect" ? createConnectWebTransport : createGrpcWebWebTransport;
-    return { transport: create({ baseUrl, interceptors, useBinaryFormat: true }), connection: () => undefined };
+    return {
+      transport: create({ baseUrl, interceptors, useBinaryFormat: true, fetch: fetchThatAborts }),
+      connection: () => undefined,
+    };
   }
   if (httpVersion === "1.1") {
     const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
@@ -71,3 +74,14 @@ export function linkTo(baseUrl: string, client: Client, options: LinkOptions = {
       return protocol satisfies never;
   }
 }
+
+/**
+ * Node's fetch can lose the abort of a request that must not be redirected, which all of connect-web's are
+ * (nodejs/undici#4627): the call then stays open. Here a redirect is followed by the same error instead.
+ */
+export const fetchThatAborts: typeof fetch = async (input, init) => {
+  const response = await fetch(input, { ...init, redirect: "manual" });
+  if (response.status < 300 || response.status > 399) return response;
+  await response.body?.cancel();
+  throw new TypeError("fetch failed", { cause: new Error("unexpected redirect") });
+};

@@ -6,7 +6,7 @@ import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { type BuiltInReason, builtInReasons, classify, type DisconnectInit } from "../../src/index.js";
 import { toConnectError } from "../../src/server/index.js";
 import { type ChatServer, startChatServer } from "./chat-server.js";
-import { type Client, type ClientName, clients, type Link, linkTo } from "./clients.js";
+import { type Client, type ClientName, clients, fetchThatAborts, type Link, linkTo } from "./clients.js";
 import { leaveNothing } from "./leave-nothing.js";
 
 type Goodbye = DisconnectInit<BuiltInReason>;
@@ -24,7 +24,10 @@ const variants: readonly { name: string; client: Client; connectTo: (baseUrl: st
   {
     name: "fetch h1 connect, in JSON", // how connect-web is, if not told otherwise
     client: clients["fetch h1 connect"],
-    connectTo: (baseUrl) => ({ transport: createConnectTransport({ baseUrl }), connection: () => undefined }),
+    connectTo: (baseUrl) => ({
+      transport: createConnectTransport({ baseUrl, fetch: fetchThatAborts }),
+      connection: () => undefined,
+    }),
   },
 ];
 const now = Date.UTC(2030, 0, 1);

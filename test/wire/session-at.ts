@@ -1,6 +1,5 @@
 import type { Interceptor, ServiceImpl } from "@connectrpc/connect";
-import type { Message } from "../../examples/gen/chat/v1/chat_pb.js";
-import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
+import { ChatService, type Message } from "../../examples/gen/chat/v1/chat_pb.js";
 import { createClient, createSession, type Policies, type SessionOptions } from "../../src/index.js";
 import { listen } from "../in-memory.js";
 import { startChatServer } from "./chat-server.js";
@@ -72,6 +71,6 @@ export async function* twoThenSilence(_: unknown, { signal }: { readonly signal:
 }
 
 /** Resolves when the call is over. */
-export function over(signal: AbortSignal): Promise<unknown> {
-  return new Promise((resolve) => signal.addEventListener("abort", resolve));
+export async function over(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
 }
