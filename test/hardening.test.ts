@@ -235,7 +235,6 @@ describe("metadata", () => {
 
   // Longer than any HTTP date: neither searched nor parsed, both of which take long on a long text.
   test.each([
-    ["is 100,000 characters of almost-dates", "0000 ".repeat(20_000)],
     ["is a date with 100,000 blanks in it", `Tue, 01 Jan 2030${" ".repeat(100_000)}00:01:00 GMT`],
     ["is a date with a comment of 100,000 characters", `Tue, 01 Jan 2030 00:01:00 GMT (${"x".repeat(100_000)})`],
   ])("with a retry-after that %s says as much as none", (_, retryAfter) => {

@@ -158,7 +158,7 @@ describe("a session that is closed in the middle of a loss", () => {
     expect(lines).toEqual(["connected", "streamOpened: 1", "streamEnded: 1 canceled"]);
   });
 
-  test.each(["streamLost", "disconnected", "network", "reconnecting"] as const)(
+  test.each(["streamLost", "disconnected", "network"] as const)(
     "by a listener of %s tells the end of the stream last",
     async (type) => {
       const { session, lines } = await startOpen(1);
@@ -339,6 +339,40 @@ describe("right after a connection has failed", () => {
     session.close();
   });
 
+  test("a stream that waited already and is let in waits for that turn to end as well", async () => {
+    const { session } = await startOpen(3);
+    call(0).fail(reset());
+    call(1).fail(reset());
+    await clock.advance(750);
+    call(3).sendHeaders();
+    await clock.settle();
+    call(2).fail(reset());
+    call(3).send(1);
+    await microtasks();
+    expect(session.phase.status).toBe("following");
+    expect(transport.calls).toHaveLength(4);
+    await clock.settle();
+    expect(transport.calls).toHaveLength(6);
+    session.close();
+  });
+
+  test("a stream that leaves while it is held back is waited for by nobody", async () => {
+    const { session, chat } = start({ openTimeoutMs: 60_000 });
+    const leaving = new AbortController();
+    const { end } = collect(chat.subscribe({}, { signal: leaving.signal }));
+    await clock.settle();
+    call(0).fail(reset());
+    await microtasks();
+    leaving.abort();
+    expect(await end).toMatchObject({ code: Code.Canceled });
+    await clock.settle();
+    expect(clock.sleepers).toBe(0);
+    collect(chat.subscribe({}));
+    await clock.advance(1);
+    expect(transport.calls).toHaveLength(2);
+    session.close();
+  });
+
   test("a stream that is held back joins an outage that begins meanwhile", async () => {
     const { session, chat } = await startOpen(2, { policies: { aborted: "stop" } });
     call(0).fail(new ConnectError("Stream closed with error code NGHTTP2_INTERNAL_ERROR", Code.Internal));
@@ -359,9 +393,10 @@ describe("right after a connection has failed", () => {
     const saying = chat.say({}).catch((error: unknown) => error);
     const verdict = toConnectError({ reason: "banned" });
     call(1).fail(verdict);
+    await clock.settle();
+    expect(transport.unaries).toHaveLength(0);
     expect(await saying).toBe(verdict);
     expect(session.phase.status).toBe("ended");
-    expect(transport.unaries).toHaveLength(0);
   });
 
   test("a unary call that is held back does not go out after the session was closed", async () => {
@@ -370,9 +405,9 @@ describe("right after a connection has failed", () => {
     await microtasks();
     const saying = chat.say({}).catch((error: unknown) => error);
     session.close();
-    expect(await saying).toMatchObject({ code: Code.Canceled, rawMessage: "the session is closed" });
     await clock.settle();
     expect(transport.unaries).toHaveLength(0);
+    expect(await saying).toMatchObject({ code: Code.Canceled, rawMessage: "the session is closed" });
   });
 });
 
@@ -389,6 +424,21 @@ test("a verdict on a call of the login before does not end the new one", async (
   expect(session.phase.status).toBe("live");
 });
 
+test("a call that is made after the session gave up gets as many attempts as the one before", async () => {
+  const network = { maxAttempts: 2, initialMs: 100, maxMs: 100, jitter: "none" } as const;
+  const { chat } = start({ rateLimit: false, policies: { network } });
+  for (const attempts of [3, 6]) {
+    const { end } = collect(chat.subscribe({}));
+    await clock.settle();
+    while (transport.calls.at(-1)?.over === false) {
+      transport.calls.at(-1)?.fail(unavailable());
+      await clock.advance(100);
+    }
+    expect(await end).toMatchObject({ code: Code.Unavailable });
+    expect(transport.calls).toHaveLength(attempts);
+  }
+});
+
 test("a call's own deadline is no outage, even if the server is the first to notice", async () => {
   const { session, chat, lines } = start();
   const waiting = collect(chat.subscribe({ room: "a" }, { timeoutMs: 10_000 }));
@@ -399,9 +449,10 @@ test("a call's own deadline is no outage, even if the server is the first to not
   const expired = new ConnectError("deadline", Code.DeadlineExceeded, { "content-type": "application/grpc" });
   call(0).fail(expired);
   call(1).fail(expired);
+  await clock.settle();
+  expect(session.phase.status).toBe("live");
   expect(await waiting.end).toBe(expired);
   expect(await reading.end).toBe(expired);
-  expect(session.phase.status).toBe("live");
   expect(lines.filter((line) => !line.startsWith("stream"))).toEqual(["connected"]);
 });
 
