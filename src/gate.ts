@@ -5,6 +5,7 @@ import { event, type SessionEvent } from "./events.js";
 import type { Followed } from "./follow.js";
 import { defaultPolicies, type ResolvedPolicies } from "./policy.js";
 import { fullBucket } from "./rate-limit.js";
+import { createRefresher } from "./refresh.js";
 import type { Moment, Phase, Rules, State, Step } from "./state.js";
 import * as transition from "./transition.js";
 
@@ -64,13 +65,17 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
   const returning = new WeakSet<Followed>(); // streams that were lost, in contrast to new ones
   let knock: Knock | undefined;
   let alarm = new AbortController();
-  let asking: AbortController | undefined; // a refresh on its way
   let calm = Promise.resolve(); // or, right after a connection has failed, what calls wait for
   let state: State = {
     phase: { status: "live" },
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, clock.now()),
     connected: false,
   };
+
+  const refresher = createRefresher(refresh, reportError, (failure) => {
+    const now = clock.now();
+    enter(failure === undefined ? transition.refreshed(state, rules, now) : transition.refused(state, failure));
+  });
 
   /** Becomes the next state, tells the app, then does what the state asks for. A listener may have changed it again. */
   function enter(step: Step): void {
@@ -93,10 +98,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     alarm.abort();
     alarm = new AbortController();
     if (phase.status !== "knocking") knock = undefined;
-    if (phase.status !== "refreshing") {
-      asking?.abort();
-      asking = undefined;
-    }
+    if (phase.status !== "refreshing") refresher.cancel();
     switch (phase.status) {
       case "live":
       case "following":
@@ -112,7 +114,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
         }
         break;
       case "refreshing":
-        renew();
+        refresher.start();
         break;
       case "ended":
       case "closed":
@@ -147,23 +149,6 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     const go = queue.get(stream);
     queue.delete(stream);
     go?.();
-  }
-
-  /** A single flight, however many streams were refused. */
-  async function renew(): Promise<void> {
-    if (asking || !refresh) return;
-    const flight = new AbortController();
-    asking = flight;
-    let failure: string | undefined;
-    try {
-      if ((await refresh(flight.signal)) === false) failure = "unauthenticated: signed out";
-    } catch (error) {
-      failure = `unauthenticated: the refresh failed: ${error instanceof Error ? error.message : String(error)}`;
-      if (asking === flight) reportError(error);
-    }
-    if (asking !== flight) return;
-    asking = undefined;
-    enter(failure === undefined ? transition.refreshed(state, rules, clock.now()) : transition.refused(state, failure));
   }
 
   function after(ms: number, then: () => void): void {
