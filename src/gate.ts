@@ -211,7 +211,8 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     lost(stream, disconnect) {
       const { label, reopenable } = stream;
       calm = nextTurn();
-      const loss = { disconnect, stream: label, knocker: withdraw(stream), reopenable };
+      const newcomer = !returning.has(stream);
+      const loss = { disconnect, stream: label, knocker: withdraw(stream), newcomer, reopenable };
       const step = judge(disconnect, (by, moment) => transition.lost(state, loss, by, moment));
       const { verdict } = step;
       const stopped = verdict.action === "stop-all" ? [stream, ...queue.keys()] : [stream];

@@ -33,6 +33,8 @@ export interface Outage {
   readonly counts: { readonly [reason: string]: number };
   /** The delay before the last attempt. */
   readonly previousMs: number;
+  /** A stream's attempts were used up: who calls anew after that begins anew. */
+  readonly gaveUp: boolean;
   /** The reasons already told to the app. */
   readonly told: readonly string[];
 }
@@ -74,6 +76,8 @@ export interface Loss {
   readonly stream: StreamLabel;
   /** It was this stream's attempt that stood for all. */
   readonly knocker: boolean;
+  /** It was not lost before. */
+  readonly newcomer: boolean;
   /** False for a stream that cannot be reopened: its loss decides nothing for the others. */
   readonly reopenable: boolean;
 }

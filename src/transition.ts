@@ -15,12 +15,13 @@ export function lost(
   { now, random }: Moment,
 ): Step & { readonly verdict: Verdict } {
   const { phase } = state;
-  const { disconnect, stream, knocker, reopenable } = loss;
+  const { disconnect, stream, knocker, newcomer, reopenable } = loss;
   if (phase.status === "ended" || phase.status === "closed") {
     return { state, events: [], verdict: { action: "stop", why: `the session has ${phase.status}` } };
   }
   const healthy = phase.status === "following" && phase.openedAt + provenAfterMs(phase.outage, rules) <= now;
-  const before = phase.status === "live" || healthy ? undefined : phase.outage;
+  const past = phase.status === "following" && phase.outage.gaveUp && newcomer;
+  const before = phase.status === "live" || healthy || past ? undefined : phase.outage;
   // Of twenty streams lost together the first is news. So is the failure of an attempt, and a relapse.
   const news = before === undefined || knocker || phase.status === "following";
   const { reason } = disconnect;
@@ -48,6 +49,7 @@ export function lost(
     attemptsBefore: (before?.down ? before.attemptsBefore : before?.attempts) ?? 0,
     counts,
     previousMs,
+    gaveUp: before?.gaveUp ?? false,
     told: told.includes(reason) ? told : [...told, reason],
   };
   if (decision.action !== "reconnect" || !reopenable) {
@@ -57,7 +59,7 @@ export function lost(
     // streams lost together are told once.
     const step =
       before && !knocker
-        ? remember(state, outage.told, events)
+        ? remember(state, { told: outage.told, gaveUp: outage.gaveUp || reopenable }, events)
         : become(state, { status: "following", outage: { ...outage, down: false, counts: {} }, openedAt: now }, events);
     return { ...step, verdict };
   }
@@ -70,13 +72,14 @@ export function lost(
     // The attempt takes its token anew, for the later time.
     return { ...schedule({ ...state, bucket: phase.refund }, waiting, patient, rules, now, events), verdict };
   }
-  return { ...remember(state, outage.told, events), verdict };
+  return { ...remember(state, { told: outage.told }, events), verdict };
 }
 
-/** The outage goes on as it was, with one more reason told. */
-function remember(state: State, told: readonly string[], events: readonly SessionEvent[]): Step {
+/** The outage goes on as it was, with a little more known of it. */
+function remember(state: State, known: Partial<Outage>, events: readonly SessionEvent[]): Step {
   const { phase } = state;
-  return "outage" in phase ? become(state, { ...phase, outage: { ...phase.outage, told } }, events) : { state, events };
+  if (!("outage" in phase)) return { state, events };
+  return become(state, { ...phase, outage: { ...phase.outage, ...known } }, events);
 }
 
 /** Read from the server's own words about this client, not from a status. */

@@ -465,6 +465,31 @@ describe("an outage", () => {
     expect(lines.filter((line) => line.startsWith("streamEnded"))).toHaveLength(3);
   });
 
+  test.each([0, 499, 600])(
+    "that ended by giving up leaves a new call its own attempts (refused after %d ms)",
+    async (ms) => {
+      const network = { maxAttempts: 2, initialMs: 100, maxMs: 100, jitter: "none" } as const;
+      const { session, chat } = start({ rateLimit: false, policies: { network } });
+      const attempts: number[] = [];
+      for (let call = 0; call < 2; call++) {
+        const before = server.streams.length;
+        let over = false;
+        const { end } = collect(chat.subscribe({}));
+        end.then(() => {
+          over = true;
+        });
+        while (!over) {
+          await clock.advance(ms);
+          server.streams.at(-1)?.end(unavailable());
+          await clock.advance(100);
+        }
+        attempts.push(server.streams.length - before);
+      }
+      expect(attempts).toEqual([3, 3]);
+      session.close();
+    },
+  );
+
   test("that is answered by an application error concerns that stream alone", async () => {
     const { session, chat } = start();
     const first = collect(chat.subscribe({ room: "gone" }));
