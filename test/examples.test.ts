@@ -12,7 +12,7 @@ const slow = { timeout: 60_000 };
 
 beforeAll(() => {
   const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
-  for (const project of ["tsconfig.build.json", "examples"]) {
+  for (const project of ["tsconfig.build.json", "tsconfig.server.json", "examples"]) {
     execFileSync(process.execPath, [tsc, "-p", project], { cwd: root, stdio: "inherit" });
   }
 }, slow.timeout);
