@@ -21,13 +21,20 @@ export interface DisconnectReasons {
   /** Credentials expired or were revoked. */
   unauthenticated: Empty;
   /** The server is going away on purpose, or says when it is back. */
-  maintenance: { readonly retryAt: Date | undefined };
+  maintenance: Return;
   /** The server asks for fewer or later calls. */
-  throttled: { readonly retryAt: Date | undefined };
+  throttled: Return;
   /** The server, or a proxy in its name, ended the stream and gave no reason. */
   aborted: Empty;
   /** The path to the server failed. */
   network: Empty;
+}
+
+/** When to come back. */
+interface Return {
+  readonly retryAt: Date | undefined;
+  /** `true`: the time was reserved for this client alone, so that no jitter is added to it. */
+  readonly reserved: boolean | undefined;
 }
 
 // biome-ignore lint/complexity/noBannedTypes: "no fields of its own" is exactly what is meant
@@ -51,7 +58,7 @@ export const builtInReasons = [
  * @throws TypeError that names the field
  */
 export function checkWords(option: string, words: unknown, reasons: readonly string[]): void {
-  const { reason, message, localized, code, by, until, retryAt } = objectOf(option, words);
+  const { reason, message, localized, code, by, until, retryAt, reserved } = objectOf(option, words);
   oneOf(`${option}.reason`, reason, reasons);
   for (const [field, text] of Object.entries({ message, code, by })) {
     if (text !== undefined && typeof text !== "string") throw invalid(`${option}.${field}`, text, "a string");
@@ -61,6 +68,9 @@ export function checkWords(option: string, words: unknown, reasons: readonly str
     for (const [field, text] of Object.entries({ locale, message })) {
       if (typeof text !== "string") throw invalid(`${option}.localized.${field}`, text, "a string");
     }
+  }
+  if (reserved !== undefined && typeof reserved !== "boolean") {
+    throw invalid(`${option}.reserved`, reserved, "true or false");
   }
   for (const [field, time] of Object.entries({ until, retryAt })) {
     const year = time instanceof Date ? time.getUTCFullYear() : Number.NaN;

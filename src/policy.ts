@@ -156,8 +156,11 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   // The server's time is a floor. Jitter comes on top, or all who were told the same second would come in it.
   const askedMs = Math.max(0, at - attempt.now);
   const floorMs = Math.min(maxServerMs, askedMs);
-  const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;
   const capped = floorMs < askedMs ? `, at most ${seconds(floorMs)}` : "";
+  if ("reserved" in disconnect && disconnect.reserved && capped === "") {
+    return { action: "reconnect", afterMs: askedMs, refresh, why: `${reason}: reserved in ${seconds(askedMs)}` };
+  }
+  const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;
   const why = `${reason}: server said ${seconds(askedMs)}${capped}, +${seconds(afterMs - floorMs)} jitter`;
   return { action: "reconnect", afterMs, refresh, why };
 }

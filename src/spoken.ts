@@ -106,6 +106,7 @@ function fromDetail(detail: Detail | undefined, now: number, retryAt: Date | und
     until:
       "until" in value && value.until ? date(Number(value.until.seconds) * 1000 + value.until.nanos / 1e6) : undefined,
     retryAt: later(now, retryMs) ?? retryAt,
+    reserved: "reserved" in value && value.reserved ? true : undefined,
   });
 }
 
@@ -147,8 +148,8 @@ const fieldsOf: { readonly [R in BuiltInReason]: readonly string[] } = {
   banned: ["until", "code"],
   superseded: ["by"],
   unauthenticated: [],
-  maintenance: ["retryAt"],
-  throttled: ["retryAt"],
+  maintenance: ["retryAt", "reserved"],
+  throttled: ["retryAt", "reserved"],
   aborted: [],
   network: [],
 };

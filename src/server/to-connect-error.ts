@@ -1,6 +1,13 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { systemClock } from "../clock.js";
-import { type BuiltInReason, builtInReasons, checkWords, type DisconnectInit } from "../disconnect.js";
+import {
+  type BuiltInReason,
+  builtInReasons,
+  checkWords,
+  type DisconnectInit,
+  type LocalizedText,
+} from "../disconnect.js";
 import { DisconnectSchema } from "../gen/farewell/v1/disconnect_pb.js";
 import { ErrorInfoSchema, LocalizedMessageSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 import { codeOf, errorDomain, mirror } from "../wire.js";
@@ -28,17 +35,10 @@ export function toConnectError(
   const until = "until" in disconnect ? disconnect.until : undefined;
   const retryAt = "retryAt" in disconnect ? disconnect.retryAt : undefined;
   const retryMs = retryAt && Math.max(0, retryAt.getTime() - now);
-
   const labels = { ...(code !== undefined && { code }), ...(by !== undefined && { by }) };
-  const retryAfter = retryMs === undefined ? undefined : duration(retryMs);
-  const value = {
-    ...labels,
-    ...(until && { until: timestamp(until.getTime()) }),
-    ...(retryAfter && { retryAfter }),
-  };
   const metadata = { ...labels, ...(until && { until: until.toISOString() }) };
   const details: ConstructorParameters<typeof ConnectError>[3] = [
-    { desc: DisconnectSchema, value: { reason: { case: reason, value } } },
+    { desc: DisconnectSchema, value: detailOf(disconnect, now) },
     { desc: ErrorInfoSchema, value: { reason: reason.toUpperCase(), domain: errorDomain, metadata } },
   ];
   const header = new Headers({ [mirror.reason]: reason });
@@ -51,10 +51,38 @@ export function toConnectError(
     header.set(mirror.pushbackMs, String(Math.ceil(retryMs)));
   }
   if (localized !== undefined) {
-    const value = { locale: clipped(localized.locale, 100), message: clipped(localized.message, 1_000) };
-    details.push({ desc: LocalizedMessageSchema, value });
+    details.push({ desc: LocalizedMessageSchema, value: localizedOf(localized) });
   }
-  return new ConnectError(clipped(message, 1_000), codeOf[reason] as Code, header, details);
+  return new ConnectError(messageOf(message), codeOf[reason] as Code, header, details);
+}
+
+/** Our typed detail, from words that were checked. */
+export function detailOf(words: DisconnectInit<BuiltInReason>, now: number): MessageInitShape<typeof DisconnectSchema> {
+  const { reason, code, by, until, retryAt, reserved } = words as typeof words & {
+    readonly code?: string;
+    readonly by?: string;
+    readonly until?: Date;
+    readonly retryAt?: Date;
+    readonly reserved?: boolean;
+  };
+  const value = {
+    ...(code !== undefined && { code: clipped(code, 100) }),
+    ...(by !== undefined && { by: clipped(by, 100) }),
+    ...(until && { until: timestamp(until.getTime()) }),
+    ...(retryAt && { retryAfter: duration(Math.max(0, retryAt.getTime() - now)) }),
+    ...(reserved && { reserved }),
+  };
+  return { reason: { case: reason, value } as MessageInitShape<typeof DisconnectSchema>["reason"] & object };
+}
+
+/** A status message, cut to what fits. */
+export function messageOf(text: string): string {
+  return clipped(text, 1_000);
+}
+
+/** A text for users, cut to what fits. */
+export function localizedOf({ locale, message }: LocalizedText): MessageInitShape<typeof LocalizedMessageSchema> {
+  return { locale: clipped(locale, 100), message: clipped(message, 1_000) };
 }
 
 function label(value: string | undefined): string | undefined {
@@ -76,4 +104,4 @@ function timestamp(ms: number): { seconds: bigint; nanos: number } {
   return { seconds: BigInt(seconds), nanos: (ms - seconds * 1000) * 1_000_000 };
 }
 
-const duration: (ms: number) => { seconds: bigint; nanos: number } = timestamp;
+export const duration: (ms: number) => { seconds: bigint; nanos: number } = timestamp;

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file farewell/v1/disconnect.proto.
  */
 export const file_farewell_v1_disconnect: GenFile = /*@__PURE__*/
-  fileDesc("ChxmYXJld2VsbC92MS9kaXNjb25uZWN0LnByb3RvEgtmYXJld2VsbC52MSKWBgoKRGlzY29ubmVjdBIwCgZraWNrZWQYASABKAsyHi5mYXJld2VsbC52MS5EaXNjb25uZWN0LktpY2tlZEgAEjAKBmJhbm5lZBgCIAEoCzIeLmZhcmV3ZWxsLnYxLkRpc2Nvbm5lY3QuQmFubmVkSAASOAoKc3VwZXJzZWRlZBgDIAEoCzIiLmZhcmV3ZWxsLnYxLkRpc2Nvbm5lY3QuU3VwZXJzZWRlZEgAEkIKD3VuYXV0aGVudGljYXRlZBgEIAEoCzInLmZhcmV3ZWxsLnYxLkRpc2Nvbm5lY3QuVW5hdXRoZW50aWNhdGVkSAASOgoLbWFpbnRlbmFuY2UYBSABKAsyIy5mYXJld2VsbC52MS5EaXNjb25uZWN0Lk1haW50ZW5hbmNlSAASNgoJdGhyb3R0bGVkGAYgASgLMiEuZmFyZXdlbGwudjEuRGlzY29ubmVjdC5UaHJvdHRsZWRIABIyCgdhYm9ydGVkGAcgASgLMh8uZmFyZXdlbGwudjEuRGlzY29ubmVjdC5BYm9ydGVkSAASMgoHbmV0d29yaxgIIAEoCzIfLmZhcmV3ZWxsLnYxLkRpc2Nvbm5lY3QuTmV0d29ya0gAGiQKBktpY2tlZBIRCgRjb2RlGAEgASgJSACIAQFCBwoFX2NvZGUaTwoGQmFubmVkEikKBXVudGlsGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgRjb2RlGAIgASgJSACIAQFCBwoFX2NvZGUaJAoKU3VwZXJzZWRlZBIPCgJieRgBIAEoCUgAiAEBQgUKA19ieRoRCg9VbmF1dGhlbnRpY2F0ZWQaPQoLTWFpbnRlbmFuY2USLgoLcmV0cnlfYWZ0ZXIYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24aOwoJVGhyb3R0bGVkEi4KC3JldHJ5X2FmdGVyGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uGgkKB0Fib3J0ZWQaCQoHTmV0d29ya0IICgZyZWFzb25iBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChxmYXJld2VsbC92MS9kaXNjb25uZWN0LnByb3RvEgtmYXJld2VsbC52MSK6BgoKRGlzY29ubmVjdBIwCgZraWNrZWQYASABKAsyHi5mYXJld2VsbC52MS5EaXNjb25uZWN0LktpY2tlZEgAEjAKBmJhbm5lZBgCIAEoCzIeLmZhcmV3ZWxsLnYxLkRpc2Nvbm5lY3QuQmFubmVkSAASOAoKc3VwZXJzZWRlZBgDIAEoCzIiLmZhcmV3ZWxsLnYxLkRpc2Nvbm5lY3QuU3VwZXJzZWRlZEgAEkIKD3VuYXV0aGVudGljYXRlZBgEIAEoCzInLmZhcmV3ZWxsLnYxLkRpc2Nvbm5lY3QuVW5hdXRoZW50aWNhdGVkSAASOgoLbWFpbnRlbmFuY2UYBSABKAsyIy5mYXJld2VsbC52MS5EaXNjb25uZWN0Lk1haW50ZW5hbmNlSAASNgoJdGhyb3R0bGVkGAYgASgLMiEuZmFyZXdlbGwudjEuRGlzY29ubmVjdC5UaHJvdHRsZWRIABIyCgdhYm9ydGVkGAcgASgLMh8uZmFyZXdlbGwudjEuRGlzY29ubmVjdC5BYm9ydGVkSAASMgoHbmV0d29yaxgIIAEoCzIfLmZhcmV3ZWxsLnYxLkRpc2Nvbm5lY3QuTmV0d29ya0gAGiQKBktpY2tlZBIRCgRjb2RlGAEgASgJSACIAQFCBwoFX2NvZGUaTwoGQmFubmVkEikKBXVudGlsGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgRjb2RlGAIgASgJSACIAQFCBwoFX2NvZGUaJAoKU3VwZXJzZWRlZBIPCgJieRgBIAEoCUgAiAEBQgUKA19ieRoRCg9VbmF1dGhlbnRpY2F0ZWQaTwoLTWFpbnRlbmFuY2USLgoLcmV0cnlfYWZ0ZXIYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIcmVzZXJ2ZWQYAiABKAgaTQoJVGhyb3R0bGVkEi4KC3JldHJ5X2FmdGVyGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCHJlc2VydmVkGAIgASgIGgkKB0Fib3J0ZWQaCQoHTmV0d29ya0IICgZyZWFzb25iBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Says why a server ended a call, so that the client can do the right thing next.
@@ -206,6 +206,13 @@ export type Disconnect_Maintenance = Message<"farewell.v1.Disconnect.Maintenance
    * @generated from field: google.protobuf.Duration retry_after = 1;
    */
   retryAfter?: Duration | undefined;
+
+  /**
+   * The time was reserved for this client alone: others have been given others, so it need not add jitter of its own.
+   *
+   * @generated from field: bool reserved = 2;
+   */
+  reserved: boolean;
 };
 
 /**
@@ -228,6 +235,13 @@ export type Disconnect_Throttled = Message<"farewell.v1.Disconnect.Throttled"> &
    * @generated from field: google.protobuf.Duration retry_after = 1;
    */
   retryAfter?: Duration | undefined;
+
+  /**
+   * The time was reserved for this client alone: others have been given others, so it need not add jitter of its own.
+   *
+   * @generated from field: bool reserved = 2;
+   */
+  reserved: boolean;
 };
 
 /**
