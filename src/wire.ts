@@ -26,3 +26,6 @@ export const codeOf: { readonly [R in BuiltInReason]: number } = {
   aborted: 13, // Internal: all that a client without our details may conclude
   network: 14,
 };
+
+/** Names the client's session in each call, where it has a companion. */
+export const sessionHeader = "farewell-session";

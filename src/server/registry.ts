@@ -1,0 +1,66 @@
+import { matches, type Selector } from "./selector.js";
+import type { Visit } from "./visit.js";
+
+/** Who is inside. Each visit removes itself and no other, so that an old teardown cannot remove a new registration. */
+export interface Registry {
+  readonly size: number;
+  add(visit: Visit): void;
+  remove(visit: Visit): void;
+  /** In the order in which they came. */
+  find(selector: Selector): readonly Visit[];
+  /** How many different users and sessions are inside. */
+  counts(): { readonly streams: number; readonly users: number; readonly sessions: number };
+}
+
+export function createRegistry(): Registry {
+  const byStream = new Map<string, Visit>();
+  const byUser = new Map<string, Set<Visit>>();
+  const bySession = new Map<string, Set<Visit>>();
+  const byTag = new Map<string, Set<Visit>>();
+
+  function placesOf({ who }: Visit): readonly (readonly [Map<string, Set<Visit>>, string])[] {
+    const { user, session, tags } = who;
+    return [
+      ...(user === undefined ? [] : [[byUser, user] as const]),
+      ...(session === undefined ? [] : [[bySession, session] as const]),
+      ...tags.map((tag) => [byTag, tag] as const),
+    ];
+  }
+
+  /** The smallest set known to hold all that match. */
+  function candidates({ user, session, tag, stream }: Selector): Iterable<Visit> {
+    if (stream !== undefined) {
+      const one = byStream.get(stream);
+      return one ? [one] : [];
+    }
+    if (session !== undefined) return bySession.get(session) ?? [];
+    if (user !== undefined) return byUser.get(user) ?? [];
+    if (tag !== undefined) return byTag.get(tag) ?? [];
+    return byStream.values();
+  }
+
+  return {
+    get size() {
+      return byStream.size;
+    },
+    add(visit) {
+      byStream.set(visit.stream.id, visit);
+      for (const [index, key] of placesOf(visit)) {
+        const there = index.get(key);
+        if (there) there.add(visit);
+        else index.set(key, new Set([visit]));
+      }
+    },
+    remove(visit) {
+      if (byStream.get(visit.stream.id) !== visit) return;
+      byStream.delete(visit.stream.id);
+      for (const [index, key] of placesOf(visit)) {
+        const there = index.get(key);
+        there?.delete(visit);
+        if (there?.size === 0) index.delete(key);
+      }
+    },
+    find: (selector) => [...candidates(selector)].filter(({ who, stream }) => matches(selector, who, stream.id)),
+    counts: () => ({ streams: byStream.size, users: byUser.size, sessions: bySession.size }),
+  };
+}

@@ -1,0 +1,95 @@
+import type { BuiltInReason, DisconnectInit } from "../disconnect.js";
+import type { RateLimit } from "../rate-limit.js";
+import type { Selector } from "./selector.js";
+
+/** What a client is told: a Disconnect before it is on the wire. */
+export type Words = DisconnectInit<BuiltInReason>;
+
+/** One decision about clients: the same object in the store, in the audit and on the wire. */
+export interface Verdict {
+  /** Names the decision in logs and outcomes. */
+  readonly id: string;
+  readonly at: Date;
+  readonly selector: Selector;
+  readonly words: Words;
+  /** Who decided, for the audit. Never sent. */
+  readonly by: string | undefined;
+  /** Why, for the audit. Never sent. */
+  readonly note: string | undefined;
+}
+
+/** What is said at the door to whoever comes under a key. */
+export interface Hold {
+  /** `user:…`, `session:…`, `claim:…` or `tag:…`. */
+  readonly key: string;
+  /** The id of the verdict that it comes from. */
+  readonly verdict: string;
+  readonly words: Words;
+  /** Epoch ms; `undefined`: for good. */
+  readonly until: number | undefined;
+  /** Said once, and then forgotten. */
+  readonly once: boolean;
+}
+
+/** How often all tokens of a user were revoked, and when last (epoch ms). */
+export interface Epoch {
+  readonly number: number;
+  readonly revokedAt: number;
+}
+
+/** What is to be written when something is decided: all of it, or nothing. */
+export interface Entry {
+  readonly verdict: Verdict;
+  readonly holds: readonly Hold[];
+  /** Raises this user's epoch by one. */
+  readonly revokes: string | undefined;
+  /** The bouncer that decided: it has carried the verdict out itself. */
+  readonly origin: string;
+}
+
+/** A session that wants in where logins are limited. */
+export interface Claim {
+  readonly user: string;
+  readonly session: string;
+  readonly device: string;
+  readonly label: string | undefined;
+  /** How many devices may be inside. */
+  readonly max: number;
+  readonly whenFull: "newest-wins" | "oldest-wins";
+  readonly now: number;
+}
+
+/** In: and these sessions have lost their place. Or out: to a session with this label. */
+export type Ruling =
+  | { readonly admitted: true; readonly generation: number; readonly losers: readonly string[] }
+  | { readonly admitted: false; readonly by: string | undefined };
+
+export type Awaitable<T> = T | Promise<T>;
+
+/**
+ * What bouncers remember. `memoryStore` is the form for one process; a shared store has the same face. Every method is
+ * one atomic step. Time comes in as an argument, so that no store needs a clock. What a method rejects with fails the
+ * call that needed it: a verdict is not carried out, and a newcomer is told to come back later.
+ */
+export interface Store {
+  /** Writes a decision. Answers with the epoch, if it raised one. */
+  record(entry: Entry): Awaitable<number | undefined>;
+  /** Adds a hold to a verdict that was recorded before. */
+  hold(hold: Hold, now: number): Awaitable<void>;
+  /** What counts against any of the keys now. */
+  standing(keys: readonly string[], now: number): Awaitable<readonly Hold[]>;
+  /** A hold that is said once was said. */
+  spend(hold: Hold): Awaitable<void>;
+  /** Forgets the bans under a key. Answers whether there were any. */
+  lift(key: string, now: number): Awaitable<boolean>;
+  /** `undefined`: nothing was ever revoked. */
+  epoch(user: string): Awaitable<Epoch | undefined>;
+  /** A stream of a session comes in. */
+  login(claim: Claim): Awaitable<Ruling>;
+  /** One has left. Must do nothing where the session has meanwhile got a later generation. */
+  logout(user: string, session: string, generation: number, now: number): Awaitable<void>;
+  /** Takes one from a rate limit's budget. Answers in how many ms there is more, if there was none. */
+  take(limit: RateLimit, key: string): Awaitable<number | undefined>;
+  /** Calls the listener with each entry that any bouncer has recorded. Returns the removal. */
+  subscribe(listener: (entry: Entry) => void): () => void;
+}
