@@ -10,4 +10,20 @@ export {
   type RetryInfo,
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.js";
+export type { RateLimit } from "../rate-limit.js";
+export { type AdminCall, AdminService, type Authorize, adminService } from "./admin-service.js";
+export { type Bouncer, createBouncer, type ReleaseHook, type Stats } from "./bouncer.js";
+export type { DrainOptions, DrainProgress } from "./drain.js";
+export { type DrainOnOptions, drainOn, type Signal } from "./drain-on.js";
+export { verdictOf } from "./goodbye.js";
+export type { Call, Identify, Identity } from "./identity.js";
+export { type Counts, channels, type Logger, type Refused } from "./journal.js";
+export { memoryStore } from "./memory-store.js";
+export type { BouncerOptions } from "./options.js";
+export type { Report } from "./put-out.js";
+export type { Selector } from "./selector.js";
+export { SessionService, sessionService } from "./session-service.js";
+export type { Awaitable, Claim, Entry, Epoch, Hold, Ruling, Store, Verdict, Words } from "./store.js";
 export { toConnectError } from "./to-connect-error.js";
+export { LimitError, type VerdictOptions } from "./verdicts.js";
+export { type Ending, type Stream, streamOf } from "./visit.js";

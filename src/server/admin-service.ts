@@ -1,0 +1,230 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Duration, durationMs, type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import {
+  AdminService,
+  type Options,
+  type OutcomeSchema,
+  type Selector as SelectorMessage,
+  type StreamSchema,
+} from "../gen/farewell/v1/admin_pb.js";
+import type { LocalizedMessage } from "../gen/google/rpc/error_details_pb.js";
+import { functionIn } from "../invalid.js";
+import { type Bouncer, houseOf } from "./bouncer.js";
+import type { DrainProgress } from "./drain.js";
+import { lineOf, rawKey } from "./line.js";
+import type { Report } from "./put-out.js";
+import { checkSelector, type Selector } from "./selector.js";
+import { LimitError, type VerdictOptions } from "./verdicts.js";
+import type { Stream } from "./visit.js";
+
+export { AdminService };
+
+/** A call of the admin service, before it is allowed. */
+export interface AdminCall {
+  /** `List`, `Kick`, … */
+  readonly method: string;
+  readonly header: Headers;
+  readonly peer: string | undefined;
+  readonly context: HandlerContext;
+}
+
+/** Answers with the name of who may, for the audit, or with `false`. What it throws is logged and refuses. */
+export type Authorize = (call: AdminCall) => string | false | Promise<string | false>;
+
+/**
+ * The bouncer's calls as RPCs, for back ends in any language. Each is audited in the bouncer's log: who, whom, why and the
+ * outcome.
+ *
+ * @throws TypeError where `authorize` is missing: there is no way to mount it open
+ * @example
+ * router.service(AdminService, adminService(bouncer, { authorize: ({ header }) => adminOf(header.get("authorization")) }));
+ */
+export function adminService(
+  bouncer: Bouncer,
+  options: { readonly authorize: Authorize },
+): ServiceImpl<typeof AdminService> {
+  const { journal, clock } = houseOf(bouncer);
+  const authorize = options?.authorize;
+  functionIn("authorize", authorize);
+
+  /** Who calls, or throws. */
+  async function caller(context: HandlerContext): Promise<string> {
+    const method = context.method.name;
+    const raw = context.values.get(rawKey);
+    const peer = raw && lineOf(raw).peer;
+    let by: string | false = false;
+    try {
+      by = await authorize({ method, header: context.requestHeader, peer, context });
+    } catch (error) {
+      journal.failure(error, `authorize failed for ${method}`);
+    }
+    if (typeof by === "string" && by !== "") return by;
+    journal.note({ event: "admin", method, peer, outcome: "refused" }, `admin: ${method} refused`);
+    throw new ConnectError("not authorized", Code.PermissionDenied);
+  }
+
+  /** One audited call. `whom` is read before anything is done, so that what is wrong with it is told first. */
+  async function audited<T>(context: HandlerContext, about: object, work: (by: string) => T | Promise<T>): Promise<T> {
+    const by = await caller(context);
+    const method = context.method.name;
+    try {
+      const answer = await work(by);
+      journal.note({ event: "admin", method, by, ...about, outcome: "done" }, `admin: ${method} by ${by}`);
+      return answer;
+    } catch (error) {
+      const failure = statusOf(error);
+      const outcome = failure.rawMessage;
+      journal.note({ event: "admin", method, by, ...about, outcome }, `admin: ${method} by ${by} failed`);
+      if (failure.code === Code.Internal) journal.failure(error, `admin: ${method} failed`);
+      throw failure;
+    }
+  }
+
+  return {
+    list: ({ selector, pageSize, pageToken }, context) =>
+      audited(context, { selector: selectorOf(selector) }, () => {
+        if (pageSize > largestPage) throw new TypeError(`page_size: expected at most ${largestPage}, got ${pageSize}`);
+        const all = bouncer.list(checkSelector(selectorOf(selector)));
+        const from = pageToken === "" ? 0 : after(all, numberOf(pageToken));
+        const page = all.slice(from, from + (pageSize || 100));
+        const more = from + page.length < all.length;
+        return { streams: page.map(streamOf), nextPageToken: more ? (page.at(-1)?.id ?? "") : "", total: all.length };
+      }),
+    kick: ({ selector, code, message, localized, options }, context) =>
+      audited(context, { selector: selectorOf(selector), note: options?.note }, async (by) => {
+        const words = { code, message, localized: localizedOf(localized) };
+        return { outcome: outcomeOf(await bouncer.kick(selectorOf(selector), words, optionsOf(options, by))) };
+      }),
+    ban: ({ selector, until, code, message, localized, options }, context) =>
+      audited(context, { selector: selectorOf(selector), note: options?.note }, async (by) => {
+        const words = { until: dateOf("until", until), code, message, localized: localizedOf(localized) };
+        return { outcome: outcomeOf(await bouncer.ban(selectorOf(selector), words, optionsOf(options, by))) };
+      }),
+    unban: ({ selector, note }, context) =>
+      audited(context, { selector: selectorOf(selector), note }, async (by) => ({
+        lifted: await bouncer.unban(selectorOf(selector), { by, note }),
+      })),
+    revoke: ({ user, message, options }, context) =>
+      audited(context, { selector: { user }, note: options?.note }, async (by) => {
+        const words = message === "" ? {} : { message };
+        const report = await bouncer.revoke(user, words, optionsOf(options, by));
+        return { epoch: BigInt(report.epoch), outcome: outcomeOf(report) };
+      }),
+    async *drain({ over, backAfter, message, localized, note }, context) {
+      const told: DrainProgress[] = [];
+      let wake = () => {};
+      let running = true;
+      const draining = audited(context, { selector: { all: true }, note }, (by) => {
+        const backAfterMs = msOf("back_after", backAfter);
+        return bouncer.drain({
+          overMs: msOf("over", over),
+          backAt: backAfterMs === undefined ? undefined : new Date(clock.now() + backAfterMs),
+          message,
+          localized: localizedOf(localized),
+          by,
+          note,
+          onProgress(progress) {
+            told.push(progress);
+            wake();
+          },
+        });
+      }).finally(() => {
+        running = false;
+        wake();
+      });
+      draining.catch(() => {}); // awaited below, unless the caller has left
+      while (running || told.length > 0) {
+        const news = told.shift();
+        if (news) {
+          const { total, inside, report, done } = news;
+          yield { total, inside, outcome: outcomeOf(report), done };
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+      await draining;
+    },
+  };
+}
+
+const largestPage = 1_000;
+
+/** Nothing said is nobody meant: the bouncer refuses it. */
+function selectorOf(message: SelectorMessage | undefined): Selector {
+  const { user, session, tag, stream, all, exceptSession } = message ?? ({} as Partial<SelectorMessage>);
+  const given = Object.entries({ user, session, tag, stream }).filter(([, value]) => value !== undefined);
+  return {
+    ...Object.fromEntries(given),
+    ...(all && { all }),
+    ...(exceptSession !== undefined && { except: { session: exceptSession } }),
+  };
+}
+
+function optionsOf(options: Options | undefined, by: string): VerdictOptions {
+  if (!options) return { by };
+  const { abort, forceAfter, dryRun, limit, details, note } = options;
+  return {
+    mode: abort ? "abort" : "tell",
+    forceAfterMs: msOf("options.force_after", forceAfter),
+    dryRun,
+    limit,
+    details,
+    by,
+    note: note === "" ? undefined : note,
+  };
+}
+
+function msOf(field: string, duration: Duration | undefined): number | undefined {
+  if (duration === undefined) return undefined;
+  const ms = durationMs(duration);
+  if (!(ms >= 0)) throw new TypeError(`${field}: expected a duration of at least 0, got ${ms} ms`);
+  return ms;
+}
+
+function dateOf(field: string, time: Timestamp | undefined): Date | undefined {
+  if (time === undefined) return undefined;
+  const date = timestampDate(time);
+  if (Number.isNaN(date.getTime())) throw new TypeError(`${field}: expected a time in the years 1 to 9999`);
+  return date;
+}
+
+function localizedOf(message: LocalizedMessage | undefined) {
+  return message && { locale: message.locale, message: message.message };
+}
+
+function outcomeOf({ verdict, streams, ...counts }: Report): MessageInitShape<typeof OutcomeSchema> {
+  return {
+    ...counts,
+    verdict: verdict ?? "",
+    streams: (streams ?? []).map(({ stream, outcome }) => ({ stream: streamOf(stream), outcome })),
+  };
+}
+
+function streamOf({ since, tags, ...stream }: Stream): MessageInitShape<typeof StreamSchema> {
+  const given = Object.fromEntries(Object.entries(stream).filter(([, value]) => value !== undefined));
+  return { ...given, tags: [...tags], since: timestampFromDate(since) };
+}
+
+/** Streams come in the order of their numbers, so a page goes on after one that has left, too. */
+function after(streams: readonly Stream[], number: number): number {
+  const next = streams.findIndex(({ id }) => numberOf(id) > number);
+  return next < 0 ? streams.length : next;
+}
+
+function numberOf(id: string): number {
+  const number = Number(/-(\d+)$/.exec(id)?.[1]);
+  if (Number.isNaN(number))
+    throw new TypeError(`page_token: expected one from an answer before, got ${JSON.stringify(id)}`);
+  return number;
+}
+
+/** Bad input names its field; whatever else went wrong is ours, and no business of the caller's. */
+function statusOf(error: unknown): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (error instanceof TypeError) return new ConnectError(error.message, Code.InvalidArgument);
+  if (error instanceof LimitError) return new ConnectError(error.message, Code.FailedPrecondition);
+  return new ConnectError("the store failed; nothing was done", Code.Internal);
+}

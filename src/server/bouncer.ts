@@ -1,0 +1,251 @@
+import { randomUUID } from "node:crypto";
+import { type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { builtInReasons, checkWords } from "../disconnect.js";
+import { functionIn, invalid } from "../invalid.js";
+import { createAdmission } from "./admission.js";
+import { createArrivals } from "./arrivals.js";
+import { createCompanions } from "./companions.js";
+import { createDrain, type DrainOptions } from "./drain.js";
+import { eventOf } from "./event-of.js";
+import { verdictOf } from "./goodbye.js";
+import type { House } from "./house.js";
+import { type Counts, createJournal } from "./journal.js";
+import { rawKey, rawOf } from "./line.js";
+import { type BouncerOptions, checkBouncerOptions } from "./options.js";
+import type { Report } from "./put-out.js";
+import { createRegistry } from "./registry.js";
+import { checkSelector, keyOf, type Selector } from "./selector.js";
+import type { Verdict, Words } from "./store.js";
+import { createVerdicts, type Decision, type VerdictOptions } from "./verdicts.js";
+import type { Stream } from "./visit.js";
+
+/** The words that go with a reason, without the reason. */
+type WordsOf<R extends Words["reason"]> = Omit<Extract<Words, { reason: R }>, "reason">;
+
+/** Called for each stream that was inside and has left. `verdict`: the one that put it out. */
+export type ReleaseHook = (stream: Stream, verdict: Verdict | undefined) => unknown;
+
+/** What a bouncer has counted, and who is inside now. */
+export interface Stats extends Counts {
+  readonly inside: { readonly streams: number; readonly users: number; readonly sessions: number };
+  readonly draining: boolean;
+}
+
+/**
+ * Knows who is inside, puts clients out with a reason, and keeps them out. Whatever puts out does it in three steps: it
+ * records the verdict and logs it, it tells the client by the status that ends the stream, and it resets the stream if that
+ * has not ended in time. All of it rejects with a `TypeError` that names the field for bad input, with a `LimitError` if
+ * more streams match than the limit allows, and with the store's error if the verdict cannot be recorded; in each case
+ * nothing was done.
+ */
+export interface Bouncer {
+  /** For `interceptors`. Put it behind an interceptor that `identify` needs, and before all others. */
+  readonly interceptor: Interceptor;
+  /**
+   * For `contextValues`, of connect-node, fastify or express. Without it, addresses are not known, nothing can be reset,
+   * and a stream counts as told when its end was handed to Connect.
+   */
+  contextValues(request: object): ContextValues;
+
+  /** Who is inside, in the order in which they came. @default everybody */
+  list(selector?: Selector): readonly Stream[];
+  /** How many streams are inside. @default of everybody */
+  count(selector?: Selector): number;
+  /** The same as `list`, one after the other, without those that have left meanwhile. */
+  streams(selector?: Selector): AsyncIterable<Stream>;
+  /** What was counted. */
+  stats(): Stats;
+
+  /** Puts clients out: `kicked`. Their sessions are told so at the door for `rememberMs`, in case they did not hear it. */
+  kick(selector: Selector, words?: WordsOf<"kicked">, options?: VerdictOptions): Promise<Report>;
+  /** Puts clients out and keeps them out until `until`, or for good. The selector is one user, session or tag. */
+  ban(selector: Selector, words?: WordsOf<"banned">, options?: VerdictOptions): Promise<Report>;
+  /** Lifts a ban. Answers whether there was one. Takes the same selector as `ban`. */
+  unban(selector: Selector, audit?: Pick<VerdictOptions, "by" | "note">): Promise<boolean>;
+  /** Puts clients out in favour of another session of the same account. The option `logins` does it by itself. */
+  supersede(selector: Selector, words?: WordsOf<"superseded">, options?: VerdictOptions): Promise<Report>;
+  /** Ends streams whose credentials have ended: the client refreshes them and comes back. */
+  expire(selector: Selector, words?: WordsOf<"unauthenticated">, options?: VerdictOptions): Promise<Report>;
+  /** Puts clients out until `retryAt`. With a `retryAt`, the selector is one user, session or tag. */
+  throttle(selector: Selector, words?: WordsOf<"throttled">, options?: VerdictOptions): Promise<Report>;
+  /**
+   * Makes all tokens of a user invalid that were issued so far, and ends the streams that were opened with one. Answers
+   * with the new epoch as well. A token refresh is no revocation: nothing needs to be called for it.
+   */
+  revoke(
+    user: string,
+    words?: WordsOf<"unauthenticated">,
+    options?: VerdictOptions,
+  ): Promise<Report & { readonly epoch: number }>;
+  /** The epoch to store in a token that is issued now, read before the credentials are checked. 0 at first. */
+  epoch(user: string): Promise<number>;
+  /** Tells companions what will happen, `at` a time if it is known. Answers how many were told. */
+  announce(selector: Selector, words: Words, at?: Date): number;
+  /** Refuses newcomers with `maintenance` and ends all streams, spread over a time. */
+  drain(options?: DrainOptions): Promise<Report>;
+
+  /**
+   * Calls the hook for each stream that has left, however it left, to release what its client held. Hooks run after the
+   * cut and hold nothing up; one that takes longer than `releaseWithinMs` is reported. Returns the removal.
+   */
+  onRelease(hook: ReleaseHook): () => void;
+  /** Forgets the store. Streams go on, without verdicts of other bouncers. */
+  close(): void;
+}
+
+const everybody: Selector = { all: true };
+const houses = new WeakMap<Bouncer, House>();
+
+/** What a bouncer's services share with it. */
+export function houseOf(bouncer: Bouncer): House {
+  const house = houses.get(bouncer);
+  if (!house) throw invalid("bouncer", bouncer, "a bouncer made by createBouncer");
+  return house;
+}
+
+/**
+ * Makes a bouncer.
+ *
+ * @throws TypeError that names the option, what it was and what was expected
+ * @example
+ * const bouncer = createBouncer({ identify: ({ header }) => ({ user: verify(header.get("authorization")).sub }) });
+ * const handler = connectNodeAdapter({ routes, interceptors: [bouncer.interceptor], contextValues: bouncer.contextValues });
+ * await bouncer.kick({ user: "u1" }, { code: "afk", message: "Idle for 10 minutes" });
+ */
+export function createBouncer(options: BouncerOptions): Bouncer {
+  const settings = checkBouncerOptions(options);
+  const { store, clock, releaseWithinMs } = settings;
+  const journal = createJournal(settings.logger, settings.reportError);
+  const registry = createRegistry();
+  const companions = createCompanions(registry);
+  const hooks = new Set<ReleaseHook>();
+  const house: House = {
+    name: randomUUID().slice(0, 8),
+    settings,
+    clock,
+    registry,
+    arrivals: createArrivals(),
+    companions,
+    journal,
+    closing: undefined,
+    released({ stream, goodbye }) {
+      for (const hook of hooks) void release(hook, stream, verdictOf(goodbye));
+    },
+  };
+  const verdicts = createVerdicts(house);
+  const drain = createDrain(house, verdicts, companions);
+  const unsubscribe = store.subscribe(verdicts.overhear);
+
+  /** With a deadline of its own: a hook that hangs is told of, and nothing waits for it. */
+  async function release(hook: ReleaseHook, stream: Stream, verdict: Verdict | undefined): Promise<void> {
+    const timer = new AbortController();
+    const late = clock.sleep(releaseWithinMs, timer.signal).then(
+      () =>
+        journal.failure(new Error(`not done within ${releaseWithinMs} ms`), `a release hook for ${stream.id} hangs`),
+      () => {}, // in time
+    );
+    try {
+      await hook(stream, verdict);
+    } catch (error) {
+      journal.failure(error, `a release hook for ${stream.id} failed`);
+    }
+    timer.abort();
+    await late;
+  }
+
+  async function carryOut(decision: Decision, options?: VerdictOptions): Promise<Report> {
+    const { epoch: _, ...report } = await verdicts.carryOut(decision, options);
+    return report;
+  }
+
+  const bouncer: Bouncer = {
+    interceptor: createAdmission(house, {
+      supersede: (user, session, by) =>
+        bouncer.supersede({ user, session }, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
+      expire: (stream) => bouncer.expire({ stream }, { message: "the credentials have expired" }, unbounded),
+    }),
+    contextValues: (request) => createContextValues().set(rawKey, rawOf(request)),
+    list: (selector = everybody) => registry.find(checkSelector(selector)).map(({ stream }) => stream),
+    count: (selector = everybody) =>
+      selector === everybody ? registry.size : registry.find(checkSelector(selector)).length,
+    async *streams(selector = everybody) {
+      for (const { stream, life } of registry.find(checkSelector(selector))) if (!life.aborted) yield stream;
+    },
+    stats: () => ({
+      ...structuredClone(journal.counts),
+      inside: registry.counts(),
+      draining: house.closing !== undefined,
+    }),
+    async kick(selector, words, options) {
+      return carryOut(
+        { selector: checkSelector(selector), words: checked("kicked", words), remembered: true },
+        options,
+      );
+    },
+    async ban(selector, words, options) {
+      const key = keyOf(selector);
+      const said = checked("banned", words);
+      const until = said.until?.getTime();
+      if (until !== undefined && until <= clock.now()) throw invalid("words.until", said.until, "a Date in the future");
+      return carryOut({ selector, words: said, holds: () => [{ key, until, once: false }] }, options);
+    },
+    async unban(selector, { by, note } = {}) {
+      const lifted = await store.lift(keyOf(selector), clock.now());
+      journal.note({ event: "unban", selector, lifted, by, note }, "unban");
+      return lifted;
+    },
+    async supersede(selector, words, options) {
+      const said = checked("superseded", words);
+      return carryOut({ selector: checkSelector(selector), words: said, remembered: true }, options);
+    },
+    async expire(selector, words, options) {
+      return carryOut({ selector: checkSelector(selector), words: checked("unauthenticated", words) }, options);
+    },
+    async throttle(selector, words, options) {
+      const said = checked("throttled", words);
+      const until = said.retryAt?.getTime();
+      if (until === undefined) return carryOut({ selector: checkSelector(selector), words: said }, options);
+      const key = keyOf(selector);
+      return carryOut({ selector, words: said, holds: () => [{ key, until, once: false }] }, options);
+    },
+    async revoke(user, words, options) {
+      const selector = checkSelector({ user });
+      const said = { message: "the credentials were revoked", ...words };
+      const { epoch, ...report } = await verdicts.carryOut(
+        { selector, words: checked("unauthenticated", said), revokes: user },
+        options,
+      );
+      return { ...report, epoch: epoch ?? (await this.epoch(user)) };
+    },
+    async epoch(user) {
+      checkSelector({ user });
+      return (await store.epoch(user))?.number ?? 0;
+    },
+    announce(selector, words, at) {
+      checkSelector(selector);
+      checkWords("words", words, builtInReasons);
+      if (at !== undefined && !(at instanceof Date && !Number.isNaN(at.getTime()))) throw invalid("at", at, "a Date");
+      const told = companions.of(registry.find(selector));
+      return companions.post(told, eventOf("notice", words, clock.now(), at?.getTime()));
+    },
+    drain,
+    onRelease(hook) {
+      functionIn("hook", hook);
+      const own: ReleaseHook = (...args) => hook(...args); // the same hook may be set twice
+      hooks.add(own);
+      return () => void hooks.delete(own);
+    },
+    close: unsubscribe,
+  };
+  houses.set(bouncer, house);
+  return bouncer;
+}
+
+const unbounded: VerdictOptions = { limit: Number.POSITIVE_INFINITY };
+
+function checked<R extends Words["reason"]>(reason: R, words: object = {}): Extract<Words, { reason: R }> {
+  if ("reason" in words) throw new TypeError(`words.reason: unknown; it is ${reason} here`);
+  const said = { ...words, reason };
+  checkWords("words", said, builtInReasons);
+  return said as unknown as Extract<Words, { reason: R }>;
+}

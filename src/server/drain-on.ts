@@ -1,0 +1,53 @@
+import { functionOr, invalid } from "../invalid.js";
+import { type Bouncer, houseOf } from "./bouncer.js";
+import type { DrainOptions } from "./drain.js";
+import type { Report } from "./put-out.js";
+
+/** A signal that asks a process to end. */
+export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGUSR2";
+
+/** What is done on a signal of the operating system. */
+export interface DrainOnOptions extends Omit<DrainOptions, "backAt" | "signal"> {
+  /** When the service is back, counted from the signal, in ms. */
+  readonly backAfterMs?: number;
+  /** Called when the drain is over. @default ends the process: exit code 0, or 1 if a stream was not told */
+  readonly then?: (report: Report) => unknown;
+}
+
+/**
+ * Drains when the process gets a signal, such as SIGTERM from Kubernetes, whose grace period must be longer than `overMs`
+ * and `forceAfterMs` together. A second signal ends the process at once. Returns the removal.
+ *
+ * @throws TypeError that names the option
+ * @example
+ * drainOn(["SIGTERM"], bouncer, { overMs: 20_000, message: "Deploying" });
+ */
+export function drainOn(
+  signals: readonly Signal[],
+  bouncer: Bouncer,
+  { backAfterMs, then, ...options }: DrainOnOptions = {},
+): () => void {
+  const { clock, journal } = houseOf(bouncer);
+  if (!Array.isArray(signals) || signals.length === 0)
+    throw invalid("signals", signals, 'an array such as ["SIGTERM"]');
+  functionOr("then", then);
+  const end = then ?? ((report: Report) => process.exit(report.forced + report.failed > 0 ? 1 : 0));
+  const off = () => {
+    for (const signal of signals) process.off(signal, start);
+  };
+  let begun = false;
+  const start = async (signal: string): Promise<void> => {
+    if (begun) process.exit(1);
+    begun = true;
+    journal.note({ event: "signal", signal }, `draining on ${signal}`);
+    const backAt = backAfterMs === undefined ? {} : { backAt: new Date(clock.now() + backAfterMs) };
+    try {
+      await end(await bouncer.drain({ ...options, ...backAt, by: options.by ?? signal }));
+    } catch (error) {
+      journal.failure(error, `the drain on ${signal} failed`);
+      process.exitCode = 1;
+    }
+  };
+  for (const signal of signals) process.on(signal, start);
+  return off;
+}

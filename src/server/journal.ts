@@ -1,0 +1,109 @@
+import { channel } from "node:diagnostics_channel";
+import { type BuiltInReason, builtInReasons } from "../disconnect.js";
+import type { Report } from "./put-out.js";
+import type { Verdict, Words } from "./store.js";
+import type { Stream } from "./visit.js";
+
+/** The part of a pino logger that is used. Nothing secret is logged: no headers, no tokens, no bodies. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** The names of our channels of `node:diagnostics_channel`. Nothing is made for a channel that nobody listens to. */
+export const channels = {
+  /** A decision was recorded, before anything is cut: `{ verdict, matched }`. */
+  verdict: "farewell:verdict",
+  /** It was carried out: `{ verdict, report }`. */
+  outcome: "farewell:outcome",
+  /** A newcomer was refused: `{ words, user, session, method, peer }`. */
+  refusal: "farewell:refusal",
+} as const;
+
+/** What a bouncer has counted since it was made. */
+export interface Counts {
+  readonly admitted: number;
+  readonly verdicts: { readonly [R in BuiltInReason]: number };
+  readonly refusals: { readonly [R in BuiltInReason]: number };
+  /** Streams that were put out, by how they ended. */
+  readonly endings: { readonly told: number; readonly forced: number; readonly left: number; readonly failed: number };
+}
+
+/** Who was refused. */
+export type Refused = Partial<Pick<Stream, "user" | "session" | "method" | "peer">>;
+
+/** Tells loggers, diagnostics channels and counters. */
+export interface Journal {
+  readonly counts: Counts;
+  admitted(): void;
+  verdict(verdict: Verdict, matched: number): void;
+  outcome(verdict: Verdict, report: Report): void;
+  refusal(words: Words, who: Refused): void;
+  /** What is no verdict: an admin's call, the progress of a drain. */
+  note(fields: object, message: string): void;
+  /** What went wrong where nobody can be told. */
+  failure(error: unknown, message: string): void;
+}
+
+export function createJournal(logger: Logger | undefined, reportError: (error: unknown) => void): Journal {
+  const none = () => Object.fromEntries(builtInReasons.map((reason) => [reason, 0])) as Record<BuiltInReason, number>;
+  const counts = {
+    admitted: 0,
+    verdicts: none(),
+    refusals: none(),
+    endings: { told: 0, forced: 0, left: 0, failed: 0 },
+  };
+  const open = {
+    verdict: channel(channels.verdict),
+    outcome: channel(channels.outcome),
+    refusal: channel(channels.refusal),
+  };
+
+  /** A logger or a subscriber that throws must not keep a verdict from being carried out. */
+  function tell(level: keyof Logger, fields: object, message: string): void {
+    try {
+      logger?.[level](fields, message);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+
+  return {
+    counts,
+    admitted() {
+      counts.admitted++;
+    },
+    verdict(verdict, matched) {
+      const { id, selector, words, by, note } = verdict;
+      counts.verdicts[words.reason]++;
+      tell(
+        "info",
+        { event: "verdict", verdict: id, ...words, selector, by, note, matched },
+        `verdict: ${words.reason}`,
+      );
+      if (open.verdict.hasSubscribers) open.verdict.publish({ verdict, matched });
+    },
+    outcome(verdict, report) {
+      const { matched, told, forced, left, failed } = report;
+      counts.endings.told += told;
+      counts.endings.forced += forced;
+      counts.endings.left += left;
+      counts.endings.failed += failed;
+      const fields = { event: "outcome", verdict: verdict.id, matched, told, forced, left, failed };
+      tell(failed > 0 ? "warn" : "info", fields, `outcome: ${verdict.words.reason}`);
+      if (open.outcome.hasSubscribers) open.outcome.publish({ verdict, report });
+    },
+    refusal(words, who) {
+      counts.refusals[words.reason]++;
+      if (logger) tell("debug", { event: "refusal", reason: words.reason, ...who }, `refused: ${words.reason}`);
+      if (open.refusal.hasSubscribers) open.refusal.publish({ words, ...who });
+    },
+    note: (fields, message) => tell("info", fields, message),
+    failure(error, message) {
+      if (logger) tell("error", { event: "failure", err: error }, message);
+      else reportError(error);
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import { type Clock, systemClock } from "../clock.js";
+import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../invalid.js";
+import { checkRateLimit, type RateLimit } from "../rate-limit.js";
+import type { Identify } from "./identity.js";
+import type { Logger } from "./journal.js";
+import { memoryStore } from "./memory-store.js";
+import type { Store } from "./store.js";
+
+/** Options of `createBouncer`. */
+export interface BouncerOptions {
+  /** Who is calling. Called once for each call, unary ones too, before its handler. */
+  readonly identify: Identify;
+  /** What is remembered, and where. @default memoryStore() */
+  readonly store?: Store;
+  /** Any logger of pino's shape. @default none; failures then go to `reportError` */
+  readonly logger?: Logger;
+  /** How long a stream may take to end before it is reset. @default 5_000 */
+  readonly forceAfterMs?: number;
+  /** How long a session that was put out is told so at the door, in case it did not hear it. @default 600_000 */
+  readonly rememberMs?: number;
+  /** How long an `onRelease` hook may take before it is reported. @default 5_000 */
+  readonly releaseWithinMs?: number;
+  /** A verdict that matches more streams than this does nothing, unless its own `limit` says otherwise. @default 1_000 */
+  readonly limit?: number;
+  /** How many devices of one user may be inside, and who yields. @default no bound */
+  readonly logins?: { readonly max: number; readonly whenFull?: "newest-wins" | "oldest-wins" };
+  /** How often one user, and one address, may open a stream. @default no bound */
+  readonly rateLimits?: { readonly perUser?: RateLimit; readonly perAddress?: RateLimit };
+  /**
+   * How many streams a second are let in, and the span over which clients are asked to spread their return after a crash:
+   * about the number of clients, divided by `acceptPerSecond`. @default no bound, and no word
+   */
+  readonly door?: { readonly acceptPerSecond?: number; readonly windowMs?: number };
+  /** How far the clock behind `issuedAt` may be ahead of ours. Only for tokens without an epoch. @default 1_000 */
+  readonly clockSkewMs?: number;
+  /** How often a companion gets a sign of life. @default 15_000 */
+  readonly heartbeatMs?: number;
+  /** Time and chance. @default the system's */
+  readonly clock?: Clock;
+  /** Gets what went wrong where nobody can be told, if there is no logger. @default console.error */
+  readonly reportError?: (error: unknown) => void;
+}
+
+/** Options, checked and filled in. */
+export interface Settings {
+  readonly identify: Identify;
+  readonly store: Store;
+  readonly logger: Logger | undefined;
+  readonly forceAfterMs: number;
+  readonly rememberMs: number;
+  readonly releaseWithinMs: number;
+  readonly limit: number;
+  readonly logins: { readonly max: number; readonly whenFull: "newest-wins" | "oldest-wins" } | undefined;
+  readonly perUser: RateLimit | undefined;
+  readonly perAddress: RateLimit | undefined;
+  readonly acceptPerSecond: number | undefined;
+  readonly windowMs: number | undefined;
+  readonly clockSkewMs: number;
+  readonly heartbeatMs: number;
+  readonly clock: Clock;
+  readonly reportError: (error: unknown) => void;
+}
+
+const known = [
+  "identify",
+  "store",
+  "logger",
+  "forceAfterMs",
+  "rememberMs",
+  "releaseWithinMs",
+  "limit",
+  "logins",
+  "rateLimits",
+  "door",
+  "clockSkewMs",
+  "heartbeatMs",
+  "clock",
+  "reportError",
+] as const satisfies readonly (keyof BouncerOptions)[];
+
+const storeMethods = [
+  "record",
+  "hold",
+  "standing",
+  "spend",
+  "lift",
+  "epoch",
+  "login",
+  "logout",
+  "take",
+  "subscribe",
+] as const;
+
+/** @throws TypeError that names the option, what it was and what was expected. */
+export function checkBouncerOptions(options: BouncerOptions): Settings {
+  objectOf("options", options, known);
+  const {
+    identify,
+    store = memoryStore(),
+    logger,
+    forceAfterMs = 5_000,
+    rememberMs = 600_000,
+    releaseWithinMs = 5_000,
+    limit = 1_000,
+    logins,
+    rateLimits = {},
+    door = {},
+    clockSkewMs = 1_000,
+    heartbeatMs = 15_000,
+    clock = systemClock,
+    reportError = console.error,
+  } = options;
+  functionIn("identify", identify);
+  for (const method of storeMethods) functionIn(`store.${method}`, store?.[method]);
+  if (logger !== undefined) {
+    for (const level of ["debug", "info", "warn", "error"] as const) functionIn(`logger.${level}`, logger?.[level]);
+  }
+  for (const name of ["now", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
+  functionOr("reportError", reportError);
+  const { perUser, perAddress } = objectOf("rateLimits", rateLimits, ["perUser", "perAddress"]);
+  const { acceptPerSecond, windowMs } = objectOf("door", door, ["acceptPerSecond", "windowMs"]);
+  return {
+    identify,
+    store,
+    logger,
+    forceAfterMs: numberIn("forceAfterMs", forceAfterMs, 0),
+    rememberMs: numberIn("rememberMs", rememberMs, 0),
+    releaseWithinMs: numberIn("releaseWithinMs", releaseWithinMs, 1),
+    limit: checkLimit("limit", limit),
+    logins: logins === undefined ? undefined : checkLogins(logins),
+    perUser: perUser === undefined ? undefined : checkRateLimit("rateLimits.perUser", perUser),
+    perAddress: perAddress === undefined ? undefined : checkRateLimit("rateLimits.perAddress", perAddress),
+    acceptPerSecond:
+      acceptPerSecond === undefined ? undefined : numberIn("door.acceptPerSecond", acceptPerSecond, 0.001),
+    windowMs: windowMs === undefined ? undefined : numberIn("door.windowMs", windowMs, 0, 3_600_000),
+    clockSkewMs: numberIn("clockSkewMs", clockSkewMs, 0),
+    heartbeatMs: numberIn("heartbeatMs", heartbeatMs, 10),
+    clock,
+    reportError,
+  };
+}
+
+/** Infinity is a limit that somebody has thought about. */
+export function checkLimit(option: string, limit: unknown): number {
+  if (limit === Number.POSITIVE_INFINITY || (Number.isInteger(limit) && (limit as number) >= 0)) return limit as number;
+  throw invalid(option, limit, "a whole number of at least 0, or Infinity");
+}
+
+function checkLogins(logins: unknown): NonNullable<Settings["logins"]> {
+  const { max, whenFull = "newest-wins" } = objectOf("logins", logins, ["max", "whenFull"]);
+  if (!Number.isInteger(max) || (max as number) < 1) throw invalid("logins.max", max, "a whole number of at least 1");
+  return { max: max as number, whenFull: oneOf("logins.whenFull", whenFull, ["newest-wins", "oldest-wins"]) };
+}

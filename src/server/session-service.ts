@@ -1,0 +1,54 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { SessionService } from "../gen/farewell/v1/session_pb.js";
+import { type Bouncer, houseOf } from "./bouncer.js";
+import type { Event } from "./event-of.js";
+import { duration } from "./to-connect-error.js";
+import { visitKey } from "./visit.js";
+
+export { SessionService };
+
+/**
+ * The companion, optional on both sides: signs of life, what will happen, and the verdict itself, on a stream beside the
+ * session's others.
+ *
+ * @example
+ * router.service(SessionService, sessionService(bouncer));
+ */
+export function sessionService(bouncer: Bouncer): ServiceImpl<typeof SessionService> {
+  const { clock, companions, settings } = houseOf(bouncer);
+  const { heartbeatMs, windowMs } = settings;
+  return {
+    async *attend(_, { values, signal }) {
+      const visit = values.get(visitKey);
+      if (!visit) throw new ConnectError("the bouncer's interceptor is not set", Code.Internal);
+      const untold: Event[] = [];
+      let wake = () => {};
+      const close = companions.open(visit, (event) => {
+        untold.push(event);
+        wake();
+      });
+      try {
+        const heartbeatInterval = duration(heartbeatMs);
+        const doorWindow = windowMs === undefined ? {} : { doorWindow: duration(windowMs) };
+        yield { event: { case: "welcome", value: { heartbeatInterval, ...doorWindow } } };
+        for (;;) {
+          for (let event = untold.shift(); event; event = untold.shift()) yield { event };
+          if (signal.aborted) return;
+          const timer = new AbortController();
+          wake = () => timer.abort();
+          signal.addEventListener("abort", wake, { once: true });
+          // Up to a fifth earlier, so that ten thousand that came together do not stay together.
+          const due = clock.sleep(heartbeatMs * (1 - clock.random() / 5), timer.signal).then(
+            () => true,
+            () => false,
+          );
+          if (await due) untold.push({ case: "heartbeat", value: {} });
+          signal.removeEventListener("abort", wake);
+        }
+      } finally {
+        close();
+      }
+    },
+  };
+}

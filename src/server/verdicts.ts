@@ -1,0 +1,196 @@
+import { randomUUID } from "node:crypto";
+import type { ConnectError } from "@connectrpc/connect";
+import { invalid, numberIn, objectOf, oneOf } from "../invalid.js";
+import { isRevoked } from "./door.js";
+import { eventOf } from "./event-of.js";
+import { goodbyeOf } from "./goodbye.js";
+import type { House } from "./house.js";
+import { checkLimit } from "./options.js";
+import { cut, putOut, type Report, reportOf } from "./put-out.js";
+import { type Selector, sessionKeyOf } from "./selector.js";
+import type { Entry, Hold, Verdict, Words } from "./store.js";
+import type { Ending, Visit } from "./visit.js";
+
+/** How a verdict is carried out. */
+export interface VerdictOptions {
+  /** `abort`: says nothing and resets the streams at once, as ASP.NET's `HttpContext.Abort()` does. @default "tell" */
+  readonly mode?: "tell" | "abort" | undefined;
+  /** After so many ms, a stream that has not ended is reset. @default the bouncer's */
+  readonly forceAfterMs?: number | undefined;
+  /** Only counts what would match. @default false */
+  readonly dryRun?: boolean | undefined;
+  /** Does nothing if more streams match. @default the bouncer's */
+  readonly limit?: number | undefined;
+  /** Names the streams in the report. @default false */
+  readonly details?: boolean | undefined;
+  /** Who decided, for the audit. Never sent. */
+  readonly by?: string | undefined;
+  /** Why, for the audit. Never sent. */
+  readonly note?: string | undefined;
+}
+
+/** More streams matched than was allowed: nothing was done. */
+export class LimitError extends Error {
+  override readonly name = "LimitError";
+  readonly matched: number;
+  readonly limit: number;
+
+  constructor(reason: string, matched: number, limit: number) {
+    super(`${reason}: ${matched} streams match, but the limit is ${limit}: nothing was done; a higher limit allows it`);
+    this.matched = matched;
+    this.limit = limit;
+  }
+}
+
+/** What is decided. */
+export interface Decision {
+  readonly selector: Selector;
+  readonly words: Words;
+  /** What is held against whoever comes later. */
+  readonly holds?: (verdict: Verdict) => readonly Omit<Hold, "verdict" | "words">[];
+  /** Every session that is put out is told so at the door, too. */
+  readonly remembered?: boolean;
+  /** Revokes the tokens of this user: only streams with older ones are put out. */
+  readonly revokes?: string;
+}
+
+/** Decides and carries out: record, tell, force, in that order. */
+export interface Verdicts {
+  carryOut(decision: Decision, options?: VerdictOptions): Promise<Report & { readonly epoch: number | undefined }>;
+  /** Ends some visits for a verdict that was recorded before. */
+  end(verdict: Verdict, visits: readonly Visit[], words: Words, forceAfterMs: number): Promise<readonly Ending[]>;
+  /** A verdict with a name, recorded and logged. */
+  record(decision: Decision, found: readonly Visit[], options: Audit): Promise<{ verdict: Verdict; epoch?: number }>;
+  /** Another bouncer has recorded this. */
+  overhear(entry: Entry): void;
+}
+
+type Audit = Pick<VerdictOptions, "by" | "note">;
+
+/** Words on a companion leave before what they explain, if they leave within so many ms. */
+const headStartMs = 50;
+
+export function createVerdicts({ name, settings, registry, arrivals, companions, journal, clock }: House): Verdicts {
+  const { store, rememberMs } = settings;
+
+  async function record(
+    { selector, words, holds, remembered, revokes }: Decision,
+    found: readonly Visit[],
+    audit: Audit,
+  ) {
+    const at = new Date(clock.now());
+    const verdict: Verdict = { id: randomUUID(), at, selector, words, by: audit.by, note: audit.note };
+    const until = at.getTime() + rememberMs;
+    const keys = remembered
+      ? new Set(found.map(({ who }) => sessionKeyOf(who)).filter((key) => key !== undefined))
+      : [];
+    const sessions = [...keys].map((key) => ({ key, until, once: false }));
+    const all = [...(holds?.(verdict) ?? []), ...sessions].map((hold) => ({ ...hold, verdict: verdict.id, words }));
+    const epoch = await store.record({ verdict, holds: all, revokes, origin: name });
+    journal.verdict(verdict, found.length);
+    return { verdict, ...(epoch !== undefined && { epoch }) };
+  }
+
+  /** Whom a recorded verdict means, of those inside. */
+  async function meant({ selector }: Verdict, revokes: string | undefined): Promise<readonly Visit[]> {
+    const epoch = revokes === undefined ? undefined : await store.epoch(revokes);
+    const found = registry.find(selector);
+    return epoch ? found.filter(({ who }) => isRevoked(who, epoch, settings.clockSkewMs) || !isDated(who)) : found;
+  }
+
+  async function abort(visits: readonly Visit[], goodbye: ConnectError): Promise<readonly Ending[]> {
+    const told = companions.of(visits).filter((companion) => visits.includes(companion));
+    const others = visits.filter((visit) => !told.includes(visit));
+    const first = putOut(told, goodbye, settings.forceAfterMs, clock);
+    if (told.length > 0) {
+      const timer = new AbortController();
+      await Promise.race([first, clock.sleep(headStartMs, timer.signal).catch(() => {})]);
+      timer.abort();
+    }
+    const rest = await cut(others, goodbye, clock);
+    const endings = new Map<Visit, Ending>(others.map((visit, index) => [visit, rest[index] as Ending]));
+    (await first).forEach((ending, index) => void endings.set(told[index] as Visit, ending));
+    return visits.map((visit) => endings.get(visit) as Ending);
+  }
+
+  /** Who has no name for its session hears the reason at the door all the same, once, if it surely did not hear it. */
+  async function remind(verdict: Verdict, visits: readonly Visit[], endings: readonly Ending[]): Promise<void> {
+    const { user, stream } = verdict.selector;
+    if (user === undefined || stream !== undefined || rememberMs === 0) return;
+    const deaf = visits.some(({ who }, index) => who.session === undefined && endings[index] !== "told");
+    if (!deaf) return;
+    const { id, words, at } = verdict;
+    const until = at.getTime() + rememberMs;
+    await store.hold({ key: `user:${user}`, verdict: id, words, until, once: true }, clock.now());
+  }
+
+  async function end(
+    verdict: Verdict,
+    visits: readonly Visit[],
+    words: Words,
+    forceAfterMs: number,
+    mode: "tell" | "abort" = "tell",
+  ): Promise<readonly Ending[]> {
+    const goodbye = goodbyeOf(words, clock.now(), verdict);
+    const witnesses = companions.of(visits).filter((companion) => !visits.includes(companion));
+    companions.post(witnesses, eventOf("verdict", words, clock.now()));
+    return mode === "abort" ? await abort(visits, goodbye) : await putOut(visits, goodbye, forceAfterMs, clock);
+  }
+
+  return {
+    record,
+    end,
+    async carryOut(decision, options = {}) {
+      const { mode, forceAfterMs, dryRun, limit, details, by, note } = checkVerdictOptions(options, settings);
+      const { selector, words, revokes } = decision;
+      const found = registry.find(selector);
+      if (dryRun) {
+        const outcomes = found.map(() => "matched" as const);
+        return { ...reportOf(found, outcomes, undefined, details), epoch: undefined };
+      }
+      if (found.length > limit) throw new LimitError(words.reason, found.length, limit);
+      const { verdict, epoch } = await record(decision, found, { by, note });
+      if (revokes === undefined) arrivals.note(verdict); // a fresh token may be on its way in
+      const visits = await meant(verdict, revokes);
+      const endings = await end(verdict, visits, words, forceAfterMs, mode);
+      if (decision.remembered) await remind(verdict, visits, endings);
+      const report = reportOf(visits, endings, verdict.id, details);
+      journal.outcome(verdict, report);
+      return { ...report, epoch };
+    },
+    overhear({ verdict, revokes, origin }) {
+      if (origin === name) return;
+      const carryOut = async () => {
+        if (revokes === undefined) arrivals.note(verdict);
+        const visits = await meant(verdict, revokes);
+        const endings = await end(verdict, visits, verdict.words, settings.forceAfterMs);
+        journal.outcome(verdict, reportOf(visits, endings, verdict.id, false));
+      };
+      carryOut().catch((error) => journal.failure(error, "another bouncer's verdict could not be carried out"));
+    },
+  };
+}
+
+/** Credentials that tell neither an epoch nor a time cannot be told to be fresh. */
+function isDated({ epoch, issuedAt }: Visit["who"]): boolean {
+  return epoch !== undefined || issuedAt !== undefined;
+}
+
+const known = ["mode", "forceAfterMs", "dryRun", "limit", "details", "by", "note"] as const;
+
+/** @throws TypeError that names the option. */
+function checkVerdictOptions(options: VerdictOptions, settings: House["settings"]) {
+  objectOf("options", options, known);
+  const { mode = "tell", forceAfterMs = settings.forceAfterMs, dryRun = false, details = false, by, note } = options;
+  const { limit = settings.limit } = options;
+  oneOf("options.mode", mode, ["tell", "abort"]);
+  numberIn("options.forceAfterMs", forceAfterMs, 0);
+  checkLimit("options.limit", limit);
+  for (const [name, flag] of Object.entries({ dryRun, details })) {
+    if (typeof flag !== "boolean") throw invalid(`options.${name}`, flag, "true or false");
+  }
+  for (const [name, text] of Object.entries({ by, note })) {
+    if (text !== undefined && typeof text !== "string") throw invalid(`options.${name}`, text, "a string");
+  }
+  return { mode, forceAfterMs, dryRun, limit, details, by, note };
+}
