@@ -106,7 +106,7 @@ function fromDetail(detail: Detail | undefined, now: number, retryAt: Date | und
     until:
       "until" in value && value.until ? date(Number(value.until.seconds) * 1000 + value.until.nanos / 1e6) : undefined,
     retryAt: later(now, retryMs) ?? retryAt,
-    reserved: "reserved" in value && value.reserved ? true : undefined,
+    reserved: reserved("reserved" in value && value.reserved),
   });
 }
 
@@ -128,7 +128,8 @@ function fromErrorInfo(
   const name = mapping ?? (domain === errorDomain ? builtIn(reason.toLowerCase()) : undefined);
   if (name === undefined) return undefined;
   const { code, by, until } = metadata;
-  return spokenBuiltIn(name, "detail", { code, by, until: isoTime(until), retryAt });
+  const fields = { code, by, until: isoTime(until), retryAt, reserved: reserved(metadata.reserved === "true") };
+  return spokenBuiltIn(name, "detail", fields);
 }
 
 function fromMirror(header: (name: string) => string | undefined, retryAt: Date | undefined): Spoken | undefined {
@@ -137,9 +138,14 @@ function fromMirror(header: (name: string) => string | undefined, retryAt: Date 
   return spokenBuiltIn(reason, "trailer", {
     code: header(mirror.code),
     by: header(mirror.by),
+    reserved: reserved(header(mirror.reserved) === "true"),
     until: isoTime(header(mirror.until)),
     retryAt,
   });
+}
+
+function reserved(said: boolean): true | undefined {
+  return said || undefined;
 }
 
 /** The fields that each built-in reason has; an app's own reason, mapped by name alone, has none. */

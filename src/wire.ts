@@ -9,6 +9,7 @@ export const mirror = {
   code: "farewell-code",
   until: "farewell-until",
   by: "farewell-by",
+  reserved: "farewell-reserved",
   /** Whole seconds or an HTTP date (RFC 9110, section 10.2.3). */
   retryAfter: "retry-after",
   /** Milliseconds (grpc/proposal, A6-client-retries.md). */
@@ -27,5 +28,5 @@ export const codeOf: { readonly [R in BuiltInReason]: number } = {
   network: 14,
 };
 
-/** Names the client's session in each call, where it has a companion. */
+/** Names the client's session in its calls, where it has a companion. */
 export const sessionHeader = "farewell-session";

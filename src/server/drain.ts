@@ -108,7 +108,8 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
       const selector = { all: true } as const;
       const { verdict } = await verdicts.record({ selector, words: base }, visits, audit);
       verdictId = verdict.id;
-      companions.post(companions.of(visits), eventOf("notice", base, clock.now(), backAt));
+      const announced = backAt === undefined ? base : { ...base, retryAt: new Date(backAt) };
+      companions.post(companions.of(visits), eventOf("notice", announced, clock.now()));
       progress(false);
       const ending: Promise<void>[] = [];
       const times = spread(clients.length, start, overMs);

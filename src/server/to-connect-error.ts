@@ -30,49 +30,64 @@ export function toConnectError(
 ): ConnectError {
   checkWords("disconnect", disconnect, builtInReasons);
   const { reason, message = "", localized } = disconnect;
-  const code = label("code" in disconnect ? disconnect.code : undefined);
-  const by = label("by" in disconnect ? disconnect.by : undefined);
-  const until = "until" in disconnect ? disconnect.until : undefined;
-  const retryAt = "retryAt" in disconnect ? disconnect.retryAt : undefined;
-  const retryMs = retryAt && Math.max(0, retryAt.getTime() - now);
-  const labels = { ...(code !== undefined && { code }), ...(by !== undefined && { by }) };
-  const metadata = { ...labels, ...(until && { until: until.toISOString() }) };
+  const { code, by, until, retryMs, reserved } = fieldsOf(disconnect, now);
+  const metadata = given({
+    code,
+    by,
+    until: until?.toISOString(),
+    reserved: reserved ? "true" : undefined,
+  });
   const details: ConstructorParameters<typeof ConnectError>[3] = [
     { desc: DisconnectSchema, value: detailOf(disconnect, now) },
     { desc: ErrorInfoSchema, value: { reason: reason.toUpperCase(), domain: errorDomain, metadata } },
   ];
   const header = new Headers({ [mirror.reason]: reason });
   for (const [name, field] of Object.entries(metadata)) {
-    header.set(mirror[name as "code" | "by" | "until"], encodeURIComponent(field));
+    header.set(mirror[name as "code" | "by" | "until" | "reserved"], encodeURIComponent(field));
   }
   if (retryMs !== undefined) {
     details.push({ desc: RetryInfoSchema, value: { retryDelay: duration(retryMs) } });
     header.set(mirror.retryAfter, String(Math.ceil(retryMs / 1000)));
     header.set(mirror.pushbackMs, String(Math.ceil(retryMs)));
   }
-  if (localized !== undefined) {
-    details.push({ desc: LocalizedMessageSchema, value: localizedOf(localized) });
-  }
+  if (localized !== undefined) details.push({ desc: LocalizedMessageSchema, value: localizedOf(localized) });
   return new ConnectError(messageOf(message), codeOf[reason] as Code, header, details);
 }
 
 /** Our typed detail, from words that were checked. */
 export function detailOf(words: DisconnectInit<BuiltInReason>, now: number): MessageInitShape<typeof DisconnectSchema> {
-  const { reason, code, by, until, retryAt, reserved } = words as typeof words & {
+  const { code, by, until, retryMs, reserved } = fieldsOf(words, now);
+  const value = given({
+    code,
+    by,
+    until: until && timestamp(until.getTime()),
+    retryAfter: retryMs === undefined ? undefined : duration(retryMs),
+    reserved,
+  });
+  return { reason: { case: words.reason, value } as { case: "kicked"; value: object } };
+}
+
+/** The fields of any reason, cut to what fits; times of return are relative, so that a wrong clock does no harm. */
+function fieldsOf(words: DisconnectInit<BuiltInReason>, now: number) {
+  const { code, by, until, retryAt, reserved } = words as {
     readonly code?: string;
     readonly by?: string;
     readonly until?: Date;
     readonly retryAt?: Date;
     readonly reserved?: boolean;
   };
-  const value = {
-    ...(code !== undefined && { code: clipped(code, 100) }),
-    ...(by !== undefined && { by: clipped(by, 100) }),
-    ...(until && { until: timestamp(until.getTime()) }),
-    ...(retryAt && { retryAfter: duration(Math.max(0, retryAt.getTime() - now)) }),
-    ...(reserved && { reserved }),
+  return {
+    code: code === undefined ? undefined : clipped(code, 100),
+    by: by === undefined ? undefined : clipped(by, 100),
+    until,
+    retryMs: retryAt && Math.max(0, retryAt.getTime() - now),
+    reserved: reserved || undefined,
   };
-  return { reason: { case: reason, value } as MessageInitShape<typeof DisconnectSchema>["reason"] & object };
+}
+
+/** Without what is `undefined`: absent and empty are not the same in a proto message. */
+function given<T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** A status message, cut to what fits. */
@@ -83,10 +98,6 @@ export function messageOf(text: string): string {
 /** A text for users, cut to what fits. */
 export function localizedOf({ locale, message }: LocalizedText): MessageInitShape<typeof LocalizedMessageSchema> {
   return { locale: clipped(locale, 100), message: clipped(message, 1_000) };
-}
-
-function label(value: string | undefined): string | undefined {
-  return value === undefined ? undefined : clipped(value, 100);
 }
 
 /** Cut between code points, so that it stays valid UTF-8. */

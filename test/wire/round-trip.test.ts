@@ -145,6 +145,7 @@ const goodbyes: readonly Goodbye[] = texts.flatMap((message) =>
       ...retries.flatMap((retryAt) => [
         { reason: "maintenance", retryAt, ...said } as const,
         { reason: "throttled", retryAt, ...said } as const,
+        { reason: "maintenance", retryAt, reserved: true, ...said } as const,
       ]),
       ...(["unauthenticated", "aborted", "network"] as const).map((reason) => ({ reason, ...said })),
     ];
