@@ -1,4 +1,4 @@
-import type { Disconnect, Reason } from "./disconnect.js";
+import type { Disconnect, DisconnectInit, Reason } from "./disconnect.js";
 
 /** One call on a session, by a name for people and a number that is unique within the session. */
 export interface StreamLabel {
@@ -36,6 +36,9 @@ export interface SessionEvents extends ReasonEvents {
   readonly reconnected: { readonly downMs: number; readonly attempts: number; readonly gap: Gap };
   /** The session is over until `restart()`: every stream has been ended and later calls fail at once. */
   readonly ended: { readonly disconnect: Disconnect; readonly why: string };
+
+  /** The server's companion announced what will happen, `at` a time if that is known. */
+  readonly notice: { readonly announced: DisconnectInit; readonly at: Date | undefined };
 
   readonly streamOpened: { readonly stream: StreamLabel };
   readonly streamLost: { readonly stream: StreamLabel; readonly disconnect: Disconnect };

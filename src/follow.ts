@@ -27,6 +27,10 @@ export interface Followed {
   readonly reopenable: boolean;
   /** Whether it asks the server for what it missed. */
   readonly resumes: boolean;
+  /** The last message that the caller got. */
+  readonly last: Message | undefined;
+  /** Its attempt is over, if it has one: whatever the transport says. */
+  lose(evidence: Evidence): void;
   /** Ends it now, whatever the transport does. */
   stop(outcome: Outcome, error: unknown, disconnect?: Disconnect, why?: string): void;
 }
@@ -103,6 +107,10 @@ export function follow(
     get reopenable() {
       return followed && !(entry?.finite && last !== undefined);
     },
+    get last() {
+      return last;
+    },
+    lose: (evidence) => attempt?.lose(evidence),
     stop(outcome, error, disconnect, why) {
       if (ended) return;
       const complete = outcome === "complete";

@@ -41,6 +41,8 @@ export interface Gate {
   /** Ends a wait early. */
   retry(): void;
   restart(): void;
+  /** Over how long the server wants a return to be spread. */
+  widen(windowMs: number | undefined): void;
   close(): void;
 }
 
@@ -70,6 +72,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     phase: { status: "live" },
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, clock.now()),
     connected: false,
+    windowMs: undefined,
   };
 
   const refresher = createRefresher(refresh, reportError, (failure) => {
@@ -234,6 +237,9 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     restart() {
       if (state.phase.status !== "ended") return;
       enter({ state: { ...state, phase: { status: "live" }, connected: false }, events: [] });
+    },
+    widen(windowMs) {
+      state = { ...state, windowMs };
     },
     close() {
       enter({ state: { ...state, phase: { status: "closed" } }, events: [] });

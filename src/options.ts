@@ -26,6 +26,12 @@ interface Options {
    * call, not the connection: over HTTP/2, let the transport find dead connections by `pingIntervalMs`. @default no limit
    */
   readonly openTimeoutMs?: number;
+  /**
+   * Attends the server's `farewell.v1.SessionService`, if it has one: signs of life for all streams, notices ahead of time,
+   * and words that explain even an abort. The first stream waits for its welcome. It sends the header `farewell-session`,
+   * which CORS must allow for other origins. @default false
+   */
+  readonly companion?: boolean;
   /** For so many ms, a notice explains a stream that is cut. @default 10_000 */
   readonly noticeMs?: number;
   /** The app's own `google.rpc.ErrorInfo`: domain, then reason, to a Disconnect reason. */
@@ -52,6 +58,7 @@ export interface Settings {
   readonly entries: ReadonlyMap<string, MethodEntry>;
   readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
   readonly openTimeoutMs: number | undefined;
+  readonly companion: boolean;
   readonly noticeMs: number;
   readonly abortedMeans: Reason | undefined;
   readonly connection: { state(): ConnectionState } | undefined;
@@ -66,6 +73,7 @@ const known = [
   "refresh",
   "healthyAfterMs",
   "openTimeoutMs",
+  "companion",
   "noticeMs",
   "reasons",
   "abortedMeans",
@@ -85,6 +93,7 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     refresh,
     healthyAfterMs = 10_000,
     openTimeoutMs,
+    companion = false,
     noticeMs = 10_000,
     reasons: mappings = {},
     abortedMeans,
@@ -116,6 +125,7 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
   if (connection !== undefined) functionIn("connection.state", connection?.state);
   for (const name of ["now", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
   if (openTimeoutMs !== undefined) numberIn("openTimeoutMs", openTimeoutMs, 1);
+  if (typeof companion !== "boolean") throw invalid("companion", companion, "true or false");
   if (abortedMeans !== undefined) oneOf("abortedMeans", abortedMeans, reasons);
   return {
     rules: {
@@ -129,6 +139,7 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     entries,
     refresh,
     openTimeoutMs,
+    companion,
     noticeMs: numberIn("noticeMs", noticeMs, 0),
     abortedMeans,
     connection,

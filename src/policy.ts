@@ -38,6 +38,8 @@ export interface Attempt {
   readonly random: number;
   /** True where the session has a `refresh`. */
   readonly canRefresh: boolean;
+  /** Over how many ms the server wants its clients to spread their return after a crash, if its companion said so. */
+  readonly windowMs: number | undefined;
 }
 
 /** What to do, and why. `refresh`: get new credentials first, where the session has a `refresh`. */
@@ -149,6 +151,11 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   }
   const delayMs = backoffMs(policy, attempt.number, attempt.random, attempt.previousMs);
   const at = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : Number.NaN;
+  if (Number.isNaN(at) && attempt.windowMs !== undefined && attempt.number === 1 && isLoss(reason)) {
+    const afterMs = attempt.windowMs * attempt.random;
+    const why = `${reason}: in ${seconds(afterMs)}, spread over the server's window of ${seconds(attempt.windowMs)}`;
+    return { action: "reconnect", afterMs, why };
+  }
   if (Number.isNaN(at)) {
     const why = `${reason}: backoff ${seconds(delayMs)}, ${attempt.number} in a row`;
     return { action: "reconnect", afterMs: delayMs, refresh, why };
@@ -163,6 +170,11 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;
   const why = `${reason}: server said ${seconds(askedMs)}${capped}, +${seconds(afterMs - floorMs)} jitter`;
   return { action: "reconnect", afterMs, refresh, why };
+}
+
+/** Nothing was said: everybody may have been lost at once. */
+function isLoss(reason: Reason): boolean {
+  return reason === "network" || reason === "aborted";
 }
 
 function checkDecision(option: string, decision: Decision): Decision {

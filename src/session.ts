@@ -11,9 +11,10 @@ import {
 import { EventEmitter } from "eventemitter3";
 import pRetry from "p-retry";
 import { classify, type Evidence } from "./classify.js";
+import type { Attendance } from "./companion.js";
 import { checkWords, type Disconnect, type DisconnectInit, type Reason } from "./disconnect.js";
 import { errorOf } from "./disconnect-of.js";
-import type { SessionEvent, SessionEvents } from "./events.js";
+import { event, type SessionEvent, type SessionEvents } from "./events.js";
 import { Failure, follow, type Host } from "./follow.js";
 import { createGate } from "./gate.js";
 import { invalid } from "./invalid.js";
@@ -82,12 +83,13 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   };
   const gate = createGate({ ...settings, emit });
   const calls = new Set<(error: ConnectError) => void>(); // unary calls on their way, and what ends each
-  let notice: { readonly announced: DisconnectInit; readonly until: number } | undefined;
+  let notice: { readonly announced: DisconnectInit; readonly from: number; readonly until: number } | undefined;
   let nextId = 1;
   let logins = 0;
 
+  const attending = settings.companion ? attendance() : undefined;
   const host: Host = {
-    transport,
+    transport: attending ? through(attending) : transport,
     clock,
     openTimeoutMs: settings.openTimeoutMs,
     gate,
@@ -124,17 +126,52 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       now,
       reasons: settings.mappings,
       abortedMeans: settings.abortedMeans,
-      notice: notice && now <= notice.until ? notice.announced : undefined,
+      notice: notice && notice.from <= now && now <= notice.until ? notice.announced : undefined,
     });
   }
 
+  /** Something was announced, for a time if that is known. */
+  function remember(announced: DisconnectInit, at: number = clock.now()): void {
+    notice = { announced, from: at - settings.noticeMs, until: at + settings.noticeMs };
+  }
+
+  /** Apart from the core, for most sessions have no companion. */
+  async function attendance(): Promise<Pick<Attendance, "transport" | "restart" | "close">> {
+    try {
+      const { attend } = await import("./companion.js");
+      return attend({
+        transport,
+        clock,
+        streams: gate.streams,
+        widen: (windowMs) => gate.widen(windowMs),
+        announced(announced, at) {
+          remember(announced, at?.getTime());
+          emit(event("notice", { announced, at }));
+        },
+        decided(words) {
+          remember(words);
+          const disconnect = classify({ trailer: new Headers(), endless: true }, { notice: words });
+          if (disconnect) gate.overheard(disconnect);
+        },
+        ended(error, welcomed) {
+          const spoken = overhear(error, logins);
+          if (spoken && welcomed) remember(spoken); // it explains what is cut with it
+        },
+      });
+    } catch (error) {
+      reportError(error); // the code could not be loaded: the session does without
+      return { transport, restart() {}, close() {} };
+    }
+  }
+
   /** A verdict spoken on a unary call counts for the whole session. A bare status does not: it is that call's answer. */
-  function overhear(error: unknown, login: number): void {
-    if (login !== logins) return; // it was said to the login before
+  function overhear(error: unknown, login: number): Disconnect | undefined {
+    if (login !== logins) return undefined; // it was said to the login before
     const disconnect = classify({ error }, { now: clock.now(), reasons: settings.mappings });
-    if (!disconnect || !isSpoken(disconnect)) return;
+    if (!disconnect || !isSpoken(disconnect)) return undefined;
     errorOf(disconnect);
     gate.overheard(disconnect);
+    return disconnect;
   }
 
   function refusal(): unknown {
@@ -163,18 +200,22 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     on,
     notice(announced) {
       checkWords("notice", announced, reasons);
-      notice = { announced, until: clock.now() + settings.noticeMs };
+      remember(announced);
     },
     retry: () => gate.retry(),
     restart() {
       if (gate.phase.status === "closed") throw new Error("restart: the session is closed; create a new one");
       notice = undefined;
-      if (gate.phase.status === "ended") logins++;
+      if (gate.phase.status === "ended") {
+        logins++;
+        attending?.then(({ restart }) => restart());
+      }
       gate.restart();
     },
     close() {
       if (gate.phase.status === "closed") return;
       gate.close();
+      attending?.then(({ close }) => close());
       for (const stream of [...gate.streams]) stream.stop("canceled", closedError());
       for (const end of [...calls]) end(closedError());
     },
@@ -223,7 +264,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
             controller.signal.throwIfAborted(); // it may have been canceled just now
             const late = refusal();
             if (late !== undefined) throw late;
-            return transport.unary(method, controller.signal, timeoutMs, header, input, contextValues);
+            return host.transport.unary(method, controller.signal, timeoutMs, header, input, contextValues);
           })
           .then(resolve, (error) => {
             overhear(error, login);
@@ -244,6 +285,14 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     (listener: Listener<Reason>) => on(reason as Reason, listener),
   ]);
   return Object.assign(session, Object.fromEntries(listeners)) as Session;
+}
+
+/** What is ready only in a moment. */
+function through(attending: Promise<{ readonly transport: Transport }>): Transport {
+  return {
+    stream: async (...call) => (await attending).transport.stream(...call),
+    unary: async (...call) => (await attending).transport.unary(...call),
+  };
 }
 
 function closedError(): ConnectError {

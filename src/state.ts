@@ -55,6 +55,8 @@ export interface State {
   readonly bucket: Bucket;
   /** Whether any stream was ever open. */
   readonly connected: boolean;
+  /** Over how many ms the server wants its clients to spread their return after a loss without a goodbye. */
+  readonly windowMs: number | undefined;
 }
 
 /** What the state machine is told and never changes. */

@@ -29,7 +29,14 @@ export function lost(
   counts[reason] = news ? (counts[reason] ?? 0) + 1 : (counts[reason] ?? 1);
   const { policies, canRefresh } = rules;
   const previousMs = before?.previousMs ?? 0;
-  const decision = decide(policies, disconnect, { number: counts[reason], previousMs, now, random, canRefresh });
+  const decision = decide(policies, disconnect, {
+    number: counts[reason],
+    previousMs,
+    now,
+    random,
+    canRefresh,
+    windowMs: state.windowMs,
+  });
 
   const told = before?.told ?? [];
   const events: SessionEvent[] = [];
@@ -231,8 +238,9 @@ export function opened(state: State, stream: StreamLabel, first: boolean, resume
 
 /** A server's spoken verdict on a call that is not followed ends the session, where the policy says so. */
 export function overheard(state: State, disconnect: Disconnect, rules: Rules, moment: Moment): Step {
-  const attempt = { number: 1, previousMs: 0, canRefresh: rules.canRefresh, ...moment };
-  const decision = decide(rules.policies, disconnect, attempt);
+  const { canRefresh, policies } = rules;
+  const attempt = { number: 1, previousMs: 0, canRefresh, windowMs: state.windowMs, ...moment };
+  const decision = decide(policies, disconnect, attempt);
   const { status } = state.phase;
   if (decision.action !== "end" || status === "ended" || status === "closed") return { state, events: [] };
   const { why } = decision;

@@ -89,6 +89,7 @@ export function listen(session: Session): { readonly lines: string[]; readonly e
     reconnecting: ({ attempt, afterMs }) => `#${attempt} in ${afterMs} ms`,
     reconnected: ({ attempts, gap }) => `after ${attempts}, gap ${gap}`,
     ended: ({ why }) => why,
+    notice: ({ announced, at }) => `${announced.reason}${at ? ` at ${at.toISOString()}` : ""}`,
     streamOpened: ({ stream }) => `${stream.id}`,
     streamLost: ({ stream, disconnect }) => `${stream.id} ${disconnect.reason}`,
     streamReopened: ({ stream, gap }) => `${stream.id} gap ${gap}`,

@@ -6,7 +6,7 @@ import { decide, resolvePolicies } from "../src/policy.js";
 import { fullBucket, take } from "../src/rate-limit.js";
 
 const now = Date.UTC(2030, 0, 1);
-const attempt: Attempt = { number: 1, previousMs: 0, now, random: 0.5, canRefresh: false };
+const attempt: Attempt = { number: 1, previousMs: 0, now, random: 0.5, canRefresh: false, windowMs: undefined };
 const disconnect = (reason: string, fields: object = {}) =>
   ({
     reason,
@@ -76,6 +76,25 @@ describe("a decision", () => {
   test("takes the server's time as a floor, with jitter on top", () => {
     const found = decide(defaults, disconnect("maintenance", { retryAt: new Date(now + 30_000) }), attempt);
     expect(found).toMatchObject({ afterMs: 32_500, why: "maintenance: server said 30 s, +2.5 s jitter" });
+  });
+
+  test("takes a time that was reserved for this client alone as it is", () => {
+    const retryAt = new Date(now + 30_000);
+    const found = decide(defaults, disconnect("maintenance", { retryAt, reserved: true }), attempt);
+    expect(found).toMatchObject({ afterMs: 30_000, why: "maintenance: reserved in 30 s" });
+    const late = disconnect("throttled", { retryAt: new Date(now + 7_200_000), reserved: true });
+    expect(decide(defaults, late, attempt)).toMatchObject({ afterMs: 3_605_000 }); // beyond the bound it is nobody's own
+  });
+
+  test.each(["network", "aborted"])("spreads the first return after a loss (%s) over the server's window", (reason) => {
+    const wide = { ...attempt, windowMs: 8_000 };
+    const why = `${reason}: in 4 s, spread over the server's window of 8 s`;
+    expect(decide(defaults, disconnect(reason), wide)).toMatchObject({ afterMs: 4_000, why });
+    const second = decide(defaults, disconnect(reason), { ...wide, number: 2 });
+    expect(second).toEqual(decide(defaults, disconnect(reason), { ...attempt, number: 2 }));
+    expect(decide(defaults, disconnect("maintenance"), wide)).toEqual(
+      decide(defaults, disconnect("maintenance"), attempt),
+    );
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), fc.nat(100), (random, seconds) => {
         const retryAt = new Date(now + seconds * 1_000);

@@ -30,6 +30,7 @@ test("whatever happens in whatever order: promises hold", () => {
         phase: { status: "live" },
         bucket: fullBucket({ burst: 5, perMs: 60_000 }, now),
         connected: false,
+        windowMs: undefined,
       };
       let told: string[] = [];
       const stream = { id: 1, name: "chat.v1.ChatService/Subscribe" };

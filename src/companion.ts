@@ -1,0 +1,222 @@
+import { create } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import type { Clock } from "./clock.js";
+import type { DisconnectInit } from "./disconnect.js";
+import type { Followed } from "./follow.js";
+import {
+  AttendRequestSchema,
+  type AttendResponse,
+  type AttendResponse_Notice,
+  type AttendResponse_Verdict,
+  SessionService,
+} from "./gen/farewell/v1/session_pb.js";
+import { wordsOf } from "./spoken.js";
+import { sessionHeader } from "./wire.js";
+
+// The stream beside all others: it names the session at the door, and hears what the others cannot be told. It is loaded
+// only where a session asks for it. Without a server that has it, everything is as if it were not there.
+
+/** A session's way to its server, and the companion on it. */
+export interface Attendance {
+  /** Sends the session's name along. The first stream waits for the companion's welcome. */
+  readonly transport: Transport;
+  /** A new login has a new name. */
+  restart(): void;
+  close(): void;
+}
+
+/** The session, as its companion sees it. */
+export interface Attended {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly streams: ReadonlySet<Followed>;
+  /** Over how long the server wants a return to be spread. */
+  widen(windowMs: number | undefined): void;
+  /** Something will happen, at a time if that is known. */
+  announced(words: DisconnectInit, at: Date | undefined): void;
+  /** Something was decided. */
+  decided(words: DisconnectInit): void;
+  /** The companion was ended, or refused, with this. `welcomed`: it was up. */
+  ended(error: unknown, welcomed: boolean): void;
+}
+
+const patienceMs = 1_000; // that the first stream waits for the welcome
+const lingerMs = 5_000; // that the companion stays after the last stream
+const againMs = 60_000; // until it is asked for again where it could not be had
+const silentBeats = 2.5;
+
+type Call = Parameters<Transport["stream"]>;
+
+export function attend({ transport, clock, streams, ...session }: Attended): Attendance {
+  let name = newName(clock);
+  let known: "unasked" | "asked" | "welcomed" | "absent" = "unasked";
+  let askAt = 0;
+  let current: AbortController | undefined;
+  let answered: Promise<void> = Promise.resolve();
+  let open = 0;
+  let linger = new AbortController();
+
+  /** Opens the companion, unless it is there, or known not to be had. Resolves with its first answer, good or bad. */
+  function start(): Promise<void> {
+    if (current || known === "absent" || clock.now() < askAt) return answered;
+    const own = new AbortController();
+    current = own;
+    if (known === "unasked") known = "asked";
+    answered = new Promise((resolve) => {
+      read(own, resolve).then(resolve);
+    });
+    return answered;
+  }
+
+  async function read(own: AbortController, welcome: () => void): Promise<void> {
+    let welcomed = false;
+    let beat = new AbortController();
+    own.signal.addEventListener("abort", () => beat.abort());
+    try {
+      const { method } = SessionService;
+      const input = createAsyncIterable([create(AttendRequestSchema)]);
+      const header = { [sessionHeader]: name };
+      const { message } = await transport.stream(method.attend, own.signal, 0, header, input);
+      let beatMs = Number.POSITIVE_INFINITY;
+      for await (const { event } of message) {
+        if (current !== own) return;
+        if (event.case === "welcome") {
+          const { heartbeatInterval, doorWindow } = event.value;
+          welcomed = true;
+          known = "welcomed";
+          beatMs = heartbeatInterval ? durationMs(heartbeatInterval) : beatMs;
+          session.widen(doorWindow && durationMs(doorWindow));
+          welcome();
+        } else hear(event);
+        beat.abort();
+        beat = new AbortController();
+        if (beatMs < Number.POSITIVE_INFINITY) listen(own, beatMs, beat.signal);
+      }
+    } catch (error) {
+      if (current !== own) return;
+      // gRPC has a status for "no such service"; in Connect's protocol an HTTP 404 becomes the same.
+      if (error instanceof ConnectError && error.code === Code.Unimplemented) known = "absent";
+      session.ended(error, welcomed);
+    } finally {
+      beat.abort();
+      if (current === own) {
+        current = undefined;
+        if (!welcomed) askAt = clock.now() + againMs;
+      }
+    }
+  }
+
+  function hear(event: AttendResponse["event"]): void {
+    if (event.case === "notice") {
+      const words = wordsFrom(event.value, clock.now());
+      const { after } = event.value;
+      if (words) session.announced(words, after && new Date(clock.now() + durationMs(after)));
+    } else if (event.case === "verdict") {
+      const words = wordsFrom(event.value, clock.now());
+      if (words) session.decided(words);
+    }
+  }
+
+  /** After too long a silence the connection is dead, unless another stream has had news meanwhile. */
+  function listen(own: AbortController, beatMs: number, until: AbortSignal): void {
+    const marks = new Map([...streams].map((stream) => [stream, stream.last]));
+    clock.sleep(beatMs * silentBeats, until).then(
+      () => {
+        if (current !== own) return;
+        stop();
+        const alive = [...streams].some((stream) => stream.last !== undefined && stream.last !== marks.get(stream));
+        if (alive) void start();
+        else for (const stream of streams) stream.lose({ silent: `no sign of life for ${beatMs * silentBeats} ms` });
+      },
+      () => {}, // heard from, or over
+    );
+  }
+
+  function stop(): void {
+    const own = current;
+    current = undefined; // first: what comes of the abort concerns nobody
+    own?.abort();
+  }
+
+  function entered(): void {
+    open++;
+    linger.abort();
+  }
+
+  function left(): void {
+    if (--open > 0) return;
+    linger = new AbortController();
+    clock.sleep(lingerMs, linger.signal).then(stop, () => {}); // another stream came, or all is over
+  }
+
+  function named(header: HeadersInit | undefined): HeadersInit | undefined {
+    if (known !== "welcomed") return header;
+    const headers = new Headers(header);
+    headers.set(sessionHeader, name);
+    return headers;
+  }
+
+  async function stream(...[method, signal, timeoutMs, header, input, values]: Call): Promise<StreamResponse> {
+    entered();
+    signal?.addEventListener("abort", left, { once: true });
+    if (signal?.aborted) left();
+    if (known === "unasked" || (known === "asked" && current)) await within(start(), signal);
+    signal?.throwIfAborted(); // the companion may have heard a verdict
+    try {
+      const response = await transport.stream(method, signal, timeoutMs, named(header), input, values);
+      void start();
+      return response;
+    } catch (error) {
+      askAt = 0; // where nothing gets through, the companion's failure says nothing about the server
+      throw error;
+    }
+  }
+
+  function within(answer: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    const timer = new AbortController();
+    const late = clock.sleep(patienceMs, timer.signal).catch(() => {}); // answered in time
+    const gone = new Promise<void>((resolve) => {
+      timer.signal.addEventListener("abort", () => resolve());
+      signal?.addEventListener("abort", () => timer.abort(), { once: true });
+    });
+    return Promise.race([answer, late, gone]).then(() => timer.abort());
+  }
+
+  return {
+    transport: {
+      stream: stream as unknown as Transport["stream"],
+      unary: (method, signal, timeoutMs, header, input, values) =>
+        transport.unary(method, signal, timeoutMs, named(header), input, values),
+    },
+    restart() {
+      name = newName(clock);
+      askAt = 0;
+      stop();
+    },
+    close() {
+      stop();
+      linger.abort();
+      askAt = Number.POSITIVE_INFINITY;
+    },
+  };
+}
+
+/** The words of a companion's message, or `undefined` for a reason that this version does not know. */
+function wordsFrom(
+  { disconnect, localized, message }: AttendResponse_Notice | AttendResponse_Verdict,
+  now: number,
+): DisconnectInit | undefined {
+  const details = [disconnect, localized].filter((detail) => detail !== undefined);
+  const { spoken, localized: text } = wordsOf(details, new Headers(), now);
+  return spoken && ({ ...spoken.fields, reason: spoken.reason, message, localized: text } as DisconnectInit);
+}
+
+/** Random, so that nobody else can claim it. */
+function newName({ random }: Clock): string {
+  // React Native has no crypto of its own.
+  const bytes =
+    globalThis.crypto?.getRandomValues(new Uint8Array(16)) ?? Uint8Array.from({ length: 16 }, () => random() * 256);
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,229 @@
+import { Code, ConnectError, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
+import { createClient, createSession, disconnectOf, type Session, type SessionOptions } from "../src/index.js";
+import { type Bouncer, createBouncer, SessionService, sessionService, toConnectError } from "../src/server/index.js";
+import { createFakeClock, type FakeClock } from "../src/testing/index.js";
+import { collect, listen } from "./in-memory.js";
+
+// A session with a companion, against a bouncer, in memory.
+
+let clock: FakeClock;
+let bouncer: Bouncer;
+let session: Session;
+/** The calls that reached the server, with the session that they named. */
+let calls: (readonly [method: string, session: string | null])[];
+const unhandled: unknown[] = [];
+const note = (error: unknown) => void unhandled.push(error);
+
+beforeEach(() => {
+  clock = createFakeClock();
+  calls = [];
+  bouncer = createBouncer({
+    identify: ({ header, method }) => {
+      calls.push([method.slice(method.indexOf("/") + 1), header.get("farewell-session")]);
+      return { user: "u1" };
+    },
+    clock,
+    heartbeatMs: 10_000,
+    door: { windowMs: 4_000 },
+    reportError: note,
+  });
+  process.on("unhandledRejection", note);
+});
+
+afterEach(async () => {
+  session.close();
+  await vi.waitFor(() => expect(clock.sleepers).toBe(0));
+  await clock.settle();
+  process.off("unhandledRejection", note);
+  expect(unhandled.splice(0)).toEqual([]);
+});
+
+const endless: ServiceImpl<typeof ChatService>["subscribe"] = async function* (_, { signal }) {
+  yield { id: 1 };
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+};
+
+function open(
+  attend: Partial<ServiceImpl<typeof SessionService>> | undefined = sessionService(bouncer),
+  options: SessionOptions = {},
+  subscribe = endless,
+) {
+  const transport = createRouterTransport(
+    (router) => {
+      router.service(ChatService, { subscribe, say: () => ({ id: 1 }) });
+      if (attend) router.service(SessionService, attend);
+    },
+    { router: { interceptors: [bouncer.interceptor] } },
+  );
+  session = createSession(transport, { clock, companion: true, rateLimit: false, reportError: note, ...options });
+  return { chat: createClient(ChatService, session), ...listen(session) };
+}
+
+/** The companion's code is loaded by need, which takes real time. */
+const arrival = (count: number) => vi.waitFor(() => expect(calls.length).toBeGreaterThanOrEqual(count));
+
+test("the companion goes first, and from its welcome on each call names the session", async () => {
+  const { chat } = open();
+  const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
+  await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 1)).toBe(true));
+  await chat.say({});
+  const [[, name] = []] = calls;
+  expect(name).toMatch(/^[0-9a-f]{32}$/);
+  expect(calls).toEqual([
+    ["Attend", name],
+    ["Subscribe", name],
+    ["Subscribe", name],
+    ["Say", name],
+  ]);
+  expect(bouncer.list({ session: name as string })).toHaveLength(3);
+});
+
+test("a server without a companion is asked once, and sees no names", async () => {
+  const { chat, lines } = open({});
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await chat.say({});
+  collect(chat.subscribe({}));
+  await arrival(4);
+  expect(calls.map(([method, name]) => [method, name !== null])).toEqual([
+    ["Attend", true],
+    ["Subscribe", false],
+    ["Say", false],
+    ["Subscribe", false],
+  ]);
+  expect(lines.filter((line) => !line.startsWith("streamOpened"))).toEqual(["connected"]);
+});
+
+test("a companion that says nothing holds up the first stream for a second, and no other", async () => {
+  const silent = async function* (_: unknown, { signal }: { readonly signal: AbortSignal }) {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    if (!signal.aborted) yield {};
+  };
+  const { chat } = open({ attend: silent });
+  const { messages } = collect(chat.subscribe({}));
+  await arrival(1);
+  await clock.advance(999);
+  expect(messages).toHaveLength(0);
+  await clock.advance(1);
+  expect(messages).toHaveLength(1);
+});
+
+test("a ban at the door costs one call: the companion's", async () => {
+  await bouncer.ban({ user: "u1" }, { message: "Cheating" });
+  const { chat, lines } = open();
+  const error = await collect(chat.subscribe({})).end;
+  expect(disconnectOf(error)).toMatchObject({ reason: "banned", message: "Cheating" });
+  expect(calls.map(([method]) => method)).toEqual(["Attend"]);
+  expect(lines).toEqual(["banned: Cheating", "ended: banned: Cheating", "streamEnded: 1 stopped"]);
+});
+
+test("a kick ends the session, even if its stream never hears it", async () => {
+  const { chat, lines } = open();
+  const { messages, end } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  // In memory there is nothing to cut by: the stream would go on. The companion is told.
+  const [companion] = bouncer.list().filter(({ method }) => method.endsWith("Attend"));
+  void bouncer.kick({ stream: companion?.id }, { code: "afk", message: "Idle" });
+  expect(disconnectOf(await end)).toMatchObject({ reason: "kicked", code: "afk", message: "Idle" });
+  expect(lines.slice(2)).toEqual(["kicked: Idle", "ended: kicked: Idle", "streamEnded: 1 stopped"]);
+});
+
+test("a verdict about another stream of the session arrives before that stream is cut", async () => {
+  const { chat, lines } = open();
+  const { messages, end } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  const [stream] = bouncer.list().filter(({ method }) => method.endsWith("Subscribe"));
+  void bouncer.kick({ stream: stream?.id }, { message: "Idle" }, { mode: "abort" });
+  expect(disconnectOf(await end)?.reason).toBe("kicked");
+  expect(lines.at(-2)).toBe("ended: kicked: Idle");
+});
+
+test("what will happen is told ahead, and explains a cut at its time and not before", async () => {
+  let cut: (error: unknown) => void = () => {};
+  const { chat, lines } = open(undefined, {}, async function* () {
+    yield { id: 1 };
+    await new Promise((_, reject) => {
+      cut = reject;
+    });
+  });
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  const at = new Date(clock.now() + 600_000);
+  expect(bouncer.announce({ all: true }, { reason: "maintenance", message: "Deploying" }, at)).toBe(1);
+  await clock.settle();
+  expect(lines.at(-1)).toBe(`notice: maintenance at ${at.toISOString()}`);
+  cut(new ConnectError("crash", Code.Internal));
+  await clock.settle();
+  expect(lines.filter((line) => line.startsWith("disconnected"))).toEqual(["disconnected: aborted"]);
+  await clock.advance(595_000);
+  cut(new ConnectError("crash", Code.Internal));
+  await clock.settle();
+  expect(lines.filter((line) => line.startsWith("disconnected")).at(-1)).toBe("disconnected: maintenance");
+});
+
+test("after a crash, the first try is spread over the server's window", async () => {
+  let cut: (error: unknown) => void = () => {};
+  const { chat, lines } = open(undefined, {}, async function* () {
+    yield { id: 1 };
+    await new Promise((_, reject) => {
+      cut = reject;
+    });
+  });
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  cut(new ConnectError("crash", Code.Internal));
+  await clock.settle();
+  expect(lines.at(-1)).toBe("reconnecting: #1 in 2000 ms"); // half of 4,000: chance is 0.5
+});
+
+test("silence on all streams is a lost connection; news on one of them is not", async () => {
+  let say: () => void = () => {};
+  let id = 1;
+  let silent = false;
+  const attend: ServiceImpl<typeof SessionService>["attend"] = async function* (request, context) {
+    for await (const response of sessionService(bouncer).attend(request, context)) {
+      if (silent) await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+      yield response;
+    }
+  };
+  const { chat, lines } = open({ attend }, {}, async function* () {
+    for (;;) {
+      yield { id: id++ };
+      await new Promise<void>((resolve) => {
+        say = resolve;
+      });
+    }
+  });
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await clock.advance(60_000);
+  expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual([]); // heartbeats come
+  silent = true;
+  await clock.advance(10_000); // the last heartbeat was at 54 s, so that the time is up at 79 s
+  say();
+  silent = false;
+  await clock.advance(30_000);
+  expect(messages).toHaveLength(2);
+  expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual([]); // the companion alone was lost
+  expect(calls.map(([method]) => method)).toEqual(["Attend", "Subscribe", "Attend"]);
+  silent = true;
+  await clock.advance(40_000);
+  expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual(["streamLost: 1 network"]);
+  expect(lines.find((line) => line.startsWith("network"))).toBe("network: no sign of life for 25000 ms");
+});
+
+test("a new login has a new name; the companion leaves a while after the last stream", async () => {
+  const { chat } = open(undefined, {}, async function* () {
+    yield { id: 1 };
+    throw toConnectError({ reason: "kicked" });
+  });
+  await collect(chat.subscribe({})).end;
+  session.restart();
+  await collect(chat.subscribe({})).end;
+  const names = new Set(calls.map(([, name]) => name));
+  expect(names.size).toBe(2);
+  await clock.advance(5_000);
+  expect(bouncer.count()).toBe(0);
+});
