@@ -50,12 +50,12 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
   };
 
   async function admit(request: StreamRequest, line: Line | undefined, arrival: Arrival): Promise<Visit> {
-    const bounded = request.service.typeName !== SessionService.typeName; // a companion comes with another stream
+    const beside = request.service.typeName === SessionService.typeName; // a companion comes with another stream
     const refuse = refuser(request, line?.peer);
     if (house.closing) refuse(house.closing());
-    if (bounded) accept(refuse);
+    if (!beside) accept(refuse);
     const who = await identified(request, line?.peer);
-    if (bounded) await ration(who, refuse);
+    await ration(who, beside ? "companion:" : "", refuse);
     await standing(who, request, line?.peer);
 
     const visit = createVisit(streamFor(request, who, line), who, line, (error) => {
@@ -116,13 +116,15 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     refuse({ reason: "throttled", retryAt: new Date(ticket.at), reserved: true, message: "too many at once" });
   }
 
-  async function ration({ user, address }: Who, refuse: (words: Words) => never): Promise<void> {
+  /** `kind`: companions have a budget of their own. */
+  async function ration({ user, address }: Who, kind: string, refuse: (words: Words) => never): Promise<void> {
     const take = async (limit: RateLimit | undefined, key: string, message: string) => {
       const waitMs = limit && (await asked(() => store.take(limit, key), refuse));
       if (waitMs !== undefined) refuse({ reason: "throttled", retryAt: new Date(clock.now() + waitMs), message });
     };
-    if (address !== undefined) await take(perAddress, `address:${address}`, "too many streams from this address");
-    if (user !== undefined) await take(perUser, `user:${user}`, "too many streams of this user");
+    if (address !== undefined)
+      await take(perAddress, `${kind}address:${address}`, "too many streams from this address");
+    if (user !== undefined) await take(perUser, `${kind}user:${user}`, "too many streams of this user");
   }
 
   async function identified(request: StreamRequest | UnaryRequest, peer: string | undefined): Promise<Who> {

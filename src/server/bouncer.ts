@@ -215,7 +215,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
         { selector, words: checked("unauthenticated", said), revokes: user },
         options,
       );
-      return { ...report, epoch: epoch ?? (await this.epoch(user)) };
+      return { ...report, epoch: epoch ?? (await bouncer.epoch(user)) };
     },
     async epoch(user) {
       checkSelector({ user });

@@ -42,7 +42,7 @@ function overHttp2(stream: ServerHttp2Stream): Line {
       return stream.writableFinished && stream.sentTrailers !== undefined;
     },
     onGone(listener) {
-      if (stream.closed && stream.destroyed) queueMicrotask(listener);
+      if (stream.destroyed) queueMicrotask(listener);
       else stream.once("close", listener);
     },
     cut() {

@@ -2,11 +2,14 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { SessionService } from "../gen/farewell/v1/session_pb.js";
 import { type Bouncer, houseOf } from "./bouncer.js";
-import type { Event } from "./event-of.js";
+import { type Event, eventOf } from "./event-of.js";
 import { duration } from "./to-connect-error.js";
 import { visitKey } from "./visit.js";
 
 export { SessionService };
+
+/** Credentials that end are announced so many ms before. */
+const expiryNoticeMs = 60_000;
 
 /**
  * The companion, optional on both sides: signs of life, what will happen, and the verdict itself, on a stream beside the
@@ -28,6 +31,15 @@ export function sessionService(bouncer: Bouncer): ServiceImpl<typeof SessionServ
         untold.push(event);
         wake();
       });
+      const { expiresAt } = visit.who;
+      const expiry = new AbortController();
+      if (expiresAt !== undefined) {
+        const words = { reason: "unauthenticated", message: "the credentials will expire" } as const;
+        clock.sleep(Math.max(0, expiresAt - expiryNoticeMs - clock.now()), expiry.signal).then(
+          () => companions.post([visit], eventOf("notice", words, clock.now(), expiresAt)),
+          () => {}, // it is gone
+        );
+      }
       try {
         const heartbeatInterval = duration(heartbeatMs);
         const doorWindow = windowMs === undefined ? {} : { doorWindow: duration(windowMs) };
@@ -48,6 +60,7 @@ export function sessionService(bouncer: Bouncer): ServiceImpl<typeof SessionServ
         }
       } finally {
         close();
+        expiry.abort();
       }
     },
   };
