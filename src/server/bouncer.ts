@@ -5,7 +5,7 @@ import { functionIn, invalid } from "../invalid.js";
 import { createAdmission } from "./admission.js";
 import { createArrivals } from "./arrivals.js";
 import { createCompanions } from "./companions.js";
-import { createDrain, type DrainOptions } from "./drain.js";
+import { createDrain, type DrainOptions, type DrainProgress } from "./drain.js";
 import { eventOf } from "./event-of.js";
 import { verdictOf } from "./goodbye.js";
 import type { House } from "./house.js";
@@ -29,6 +29,8 @@ export type ReleaseHook = (stream: Stream, verdict: Verdict | undefined) => unkn
 export interface Stats extends Counts {
   readonly inside: { readonly streams: number; readonly users: number; readonly sessions: number };
   readonly draining: boolean;
+  /** How far the last drain is, or how it ended. */
+  readonly drain: DrainProgress | undefined;
 }
 
 /**
@@ -128,6 +130,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
     companions,
     journal,
     closing: undefined,
+    progress: undefined,
     released({ stream, goodbye }) {
       for (const hook of hooks) void release(hook, stream, verdictOf(goodbye));
     },
@@ -175,6 +178,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       ...structuredClone(journal.counts),
       inside: registry.counts(),
       draining: house.closing !== undefined,
+      drain: house.progress,
     }),
     async kick(selector, words, options) {
       return carryOut(

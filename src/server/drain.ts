@@ -70,77 +70,77 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
   return async function drain(options: DrainOptions = {}): Promise<Report> {
     const { overMs, backAt, returnPerSecond, message, localized, forceAfterMs, signal, tell, audit } = check(options);
     if (house.closing) throw new Error("drain: already under way; abort its signal first");
+    signal?.throwIfAborted();
     const start = clock.now();
     const visits = registry.find({ all: true });
     const clients = [...grouped(visits).values()];
-    const perSecond =
-      returnPerSecond ?? settings.acceptPerSecond ?? (overMs > 0 ? clients.length / (overMs / 1_000) : 0);
-    const base = { reason: "maintenance", message, ...(localized && { localized }) } as const;
-    let ledger: Ledger = { freeAt: backAt ?? start };
-    const wordsFor = (): Words => {
-      if (!(perSecond > 0)) return backAt === undefined ? base : { ...base, retryAt: new Date(backAt) };
-      const slot = reserve(ledger, Math.max(backAt ?? 0, clock.now()), perSecond);
-      ledger = slot.ledger;
-      return { ...base, retryAt: new Date(slot.at), reserved: true };
-    };
-    // Who is refused meanwhile has nowhere to go but back here: without a date for that it takes a time of its own.
-    const closing = () => (backAt === undefined ? base : wordsFor());
-    house.closing = closing;
+    const words = { reason: "maintenance", message, ...(localized && { localized }) } as const;
+    const asTheyLeave = overMs > 0 ? clients.length / (overMs / 1_000) : 0;
+    const wordsFor = slots(words, backAt, returnPerSecond ?? settings.acceptPerSecond ?? asTheyLeave);
+
+    // Who is refused here may be let in elsewhere, and takes a slot only if all wait for the same date.
+    const closing = () => (backAt === undefined ? words : wordsFor(clock.now()));
     const reopen = () => {
       if (house.closing === closing) house.closing = undefined;
     };
+    house.closing = closing;
     signal?.addEventListener("abort", reopen, { once: true });
 
+    const over = new AbortController();
     const endings = new Map<Visit, Ending>();
-    const ended = () => reportOf([...endings.keys()], [...endings.values()], verdictId, false);
-    let verdictId: string | undefined;
-    let failure: unknown;
-    let toldAt = start;
-    const progress = (done: boolean) => {
-      toldAt = clock.now();
+    const progress = (report: Report, done: boolean) => {
       const inside = visits.filter(({ life }) => !life.aborted).length;
-      const leftMs = Math.max(0, start + overMs - toldAt);
-      const report = ended();
-      journal.note({ event: "drain", verdict: verdictId, total: visits.length, inside, leftMs, done }, "drain");
-      tell({ total: visits.length, inside, report, leftMs, done });
+      const leftMs = Math.max(0, start + overMs - clock.now());
+      house.progress = { total: visits.length, inside, report, leftMs, done };
+      journal.note({ event: "drain", ...house.progress }, "drain");
+      tell(house.progress);
     };
     try {
-      const selector = { all: true } as const;
-      const { verdict } = await verdicts.record({ selector, words: base }, visits, audit);
-      verdictId = verdict.id;
-      const announced = backAt === undefined ? base : { ...base, retryAt: new Date(backAt) };
+      const { verdict } = await verdicts.record({ selector: { all: true }, words }, visits, audit);
+      const report = () => reportOf([...endings.keys()], [...endings.values()], verdict.id, false);
+      const announced = backAt === undefined ? words : { ...words, retryAt: new Date(backAt) };
       companions.post(companions.of(visits), eventOf("notice", announced, clock.now()));
-      progress(false);
-      const ending: Promise<void>[] = [];
-      const times = spread(clients.length, start, overMs);
-      for (const [index, client] of clients.entries()) {
-        const waitMs = (times[index] as number) - clock.now();
-        if (waitMs >= 1) await clock.sleep(waitMs, signal).catch(() => {}); // looked at below
-        if (signal?.aborted || failure !== undefined) break;
+      progress(report(), false);
+      every(progressEveryMs, over.signal, () => progress(report(), false));
+
+      const end = async (client: readonly Visit[]) => {
         const inside = client.filter(({ life }) => !life.aborted);
         for (const visit of client) if (!inside.includes(visit)) endings.set(visit, "left");
-        if (inside.length === 0) continue;
-        ending.push(
-          verdicts.end(verdict, inside, wordsFor(), forceAfterMs).then(
-            (outcomes) => outcomes.forEach((outcome, at) => void endings.set(inside[at] as Visit, outcome)),
-            (error) => {
-              failure ??= error;
-            },
-          ),
-        );
-        if (clock.now() - toldAt >= progressEveryMs) progress(false);
+        if (inside.length === 0) return;
+        const outcomes = await verdicts.end(verdict, inside, wordsFor(clock.now()), forceAfterMs);
+        outcomes.forEach((outcome, index) => void endings.set(inside[index] as Visit, outcome));
+      };
+      const times = spread(clients.length, start, overMs);
+      const ending: Promise<void>[] = [];
+      for (const [index, client] of clients.entries()) {
+        const waitMs = (times[index] as number) - clock.now();
+        if (waitMs >= 1) await clock.sleep(waitMs, signal).catch(() => {}); // looked at in the next line
+        if (signal?.aborted) break;
+        const ended = end(client);
+        ended.catch(() => {}); // awaited below
+        ending.push(ended);
       }
       await Promise.all(ending);
-      if (failure !== undefined) throw failure;
-      const report = ended();
-      journal.outcome(verdict, report);
-      progress(true);
-      return report;
+      journal.outcome(verdict, report());
+      progress(report(), true);
+      return report();
     } catch (error) {
       reopen();
       throw error;
+    } finally {
+      over.abort();
     }
   };
+
+  function every(ms: number, until: AbortSignal, then: () => void): void {
+    clock.sleep(ms, until).then(
+      () => {
+        then();
+        every(ms, until, then);
+      },
+      () => {}, // over
+    );
+  }
 
   function check(options: DrainOptions) {
     objectOf("options", options, known);
@@ -176,6 +176,18 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
       audit: { by, note },
     };
   }
+}
+
+/** What each client is told, with a slot of its own where it is known how many may come back in a second. */
+function slots(words: Words, backAt: number | undefined, perSecond: number): (now: number) => Words {
+  if (!(perSecond > 0))
+    return () => (backAt === undefined ? words : ({ ...words, retryAt: new Date(backAt) } as Words));
+  let ledger: Ledger = { freeAt: backAt ?? 0 };
+  return (now) => {
+    const slot = reserve(ledger, Math.max(backAt ?? 0, now), perSecond);
+    ledger = slot.ledger;
+    return { ...words, retryAt: new Date(slot.at), reserved: true } as Words;
+  };
 }
 
 /** The streams of each client: those of one session, or one by itself. */

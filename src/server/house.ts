@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { Arrivals } from "./arrivals.js";
 import type { Companions } from "./companions.js";
+import type { DrainProgress } from "./drain.js";
 import type { Journal } from "./journal.js";
 import type { Settings } from "./options.js";
 import type { Registry } from "./registry.js";
@@ -19,6 +20,8 @@ export interface House {
   readonly journal: Journal;
   /** What newcomers are refused with while the server goes away: each with its own time. */
   closing: (() => Words) | undefined;
+  /** How far the last drain is. */
+  progress: DrainProgress | undefined;
   /** A stream that was inside has left. */
   released(visit: Visit): void;
 }
