@@ -58,7 +58,7 @@ export interface Bouncer {
   /** What was counted. */
   stats(): Stats;
 
-  /** Puts clients out: `kicked`. Their sessions are told so at the door for `rememberMs`, in case they did not hear it. */
+  /** Puts clients out: `kicked`. Who did not hear it is told at the door. By a new login they may come back: see `ban`. */
   kick(selector: Selector, words?: WordsOf<"kicked">, options?: VerdictOptions): Promise<Report>;
   /** Puts clients out and keeps them out until `until`, or for good. The selector is one user, session or tag. */
   ban(selector: Selector, words?: WordsOf<"banned">, options?: VerdictOptions): Promise<Report>;

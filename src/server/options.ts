@@ -16,13 +16,16 @@ export interface BouncerOptions {
   readonly logger?: Logger;
   /** How long a stream may take to end before it is reset. @default 5_000 */
   readonly forceAfterMs?: number;
-  /** How long a session that was put out is told so at the door, in case it did not hear it. @default 600_000 */
+  /** How long a client that was put out is told so at the door, in case it did not hear it. 0: never. @default 600_000 */
   readonly rememberMs?: number;
   /** How long an `onRelease` hook may take before it is reported. @default 5_000 */
   readonly releaseWithinMs?: number;
   /** A verdict that matches more streams than this does nothing, unless its own `limit` says otherwise. @default 1_000 */
   readonly limit?: number;
-  /** How many devices of one user may be inside, and who yields. @default no bound */
+  /**
+   * How many devices of one user may be inside, and who yields to whom. `identify` should tell the session or the device,
+   * or the client have a companion; else each stream counts as a login of its own. @default no bound
+   */
   readonly logins?: { readonly max: number; readonly whenFull?: "newest-wins" | "oldest-wins" };
   /** How often one user, and one address, may open a stream. @default no bound */
   readonly rateLimits?: { readonly perUser?: RateLimit; readonly perAddress?: RateLimit };

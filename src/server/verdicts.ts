@@ -65,6 +65,7 @@ export interface Verdicts {
   overhear(entry: Entry): void;
 }
 
+type Mode = NonNullable<VerdictOptions["mode"]>;
 type Audit = Pick<VerdictOptions, "by" | "note">;
 
 /** Words on a companion leave before what they explain, if they leave within so many ms. */
@@ -73,22 +74,31 @@ const headStartMs = 50;
 export function createVerdicts({ name, settings, registry, arrivals, companions, journal, clock }: House): Verdicts {
   const { store, rememberMs } = settings;
 
-  async function record(
-    { selector, words, holds, remembered, revokes }: Decision,
-    found: readonly Visit[],
-    audit: Audit,
-  ) {
-    const at = new Date(clock.now());
-    const verdict: Verdict = { id: randomUUID(), at, selector, words, by: audit.by, note: audit.note };
-    const until = at.getTime() + rememberMs;
-    const keys = remembered
-      ? new Set(found.map(({ who }) => sessionKeyOf(who)).filter((key) => key !== undefined))
-      : [];
-    const sessions = [...keys].map((key) => ({ key, until, once: false }));
+  async function record(decision: Decision, found: readonly Visit[], { by, note }: Audit, mode?: Mode) {
+    const { selector, words, holds, remembered, revokes } = decision;
+    const verdict: Verdict = { id: randomUUID(), at: new Date(clock.now()), selector, words, by, note };
+    const sessions = remembered ? remindersFor(found, verdict, () => mode !== "abort") : [];
     const all = [...(holds?.(verdict) ?? []), ...sessions].map((hold) => ({ ...hold, verdict: verdict.id, words }));
     const epoch = await store.record({ verdict, holds: all, revokes, origin: name });
     journal.verdict(verdict, found.length);
     return { verdict, ...(epoch !== undefined && { epoch }) };
+  }
+
+  /**
+   * By which names visits are told the reason at the door. A name that the client made up for one login is used up with
+   * it. By any other it may come back by a new decision of its user's: it is told once, and only if it did not hear it.
+   */
+  function remindersFor(visits: readonly Visit[], { at, selector }: Verdict, heard: (visit: Visit) => boolean) {
+    if (rememberMs === 0) return [];
+    const until = at.getTime() + rememberMs;
+    const keys = new Map<string, boolean>();
+    for (const visit of visits) {
+      const { user, session, claimed } = visit.who;
+      const nameless = session === undefined && selector.user !== undefined && selector.stream === undefined;
+      const key = sessionKeyOf(visit.who) ?? (nameless ? `user:${user}` : undefined);
+      if (key !== undefined && (claimed || !heard(visit))) keys.set(key, !claimed);
+    }
+    return [...keys].map(([key, once]) => ({ key, until, once }));
   }
 
   /** Whom a recorded verdict means, of those inside. */
@@ -113,15 +123,16 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
     return visits.map((visit) => endings.get(visit) as Ending);
   }
 
-  /** Who has no name for its session hears the reason at the door all the same, once, if it surely did not hear it. */
+  /** What could not be known when the verdict was recorded: who did not hear it. */
   async function remind(verdict: Verdict, visits: readonly Visit[], endings: readonly Ending[]): Promise<void> {
-    const { user, stream } = verdict.selector;
-    if (user === undefined || stream !== undefined || rememberMs === 0) return;
-    const deaf = visits.some(({ who }, index) => who.session === undefined && endings[index] !== "told");
-    if (!deaf) return;
-    const { id, words, at } = verdict;
-    const until = at.getTime() + rememberMs;
-    await store.hold({ key: `user:${user}`, verdict: id, words, until, once: true }, clock.now());
+    const { id, words } = verdict;
+    const told = new Set(visits.filter((_, index) => endings[index] === "told"));
+    const missed = remindersFor(visits, verdict, (visit) => told.has(visit)).filter(({ once }) => once);
+    try {
+      for (const hold of missed) await store.hold({ ...hold, verdict: id, words }, clock.now());
+    } catch (error) {
+      journal.failure(error, "the store failed: a client that did not hear its verdict will not be told at the door");
+    }
   }
 
   async function end(
@@ -129,7 +140,7 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
     visits: readonly Visit[],
     words: Words,
     forceAfterMs: number,
-    mode: "tell" | "abort" = "tell",
+    mode: Mode = "tell",
   ): Promise<readonly Ending[]> {
     const goodbye = goodbyeOf(words, clock.now(), verdict);
     const witnesses = companions.of(visits).filter((companion) => !visits.includes(companion));
@@ -149,11 +160,11 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
         return { ...reportOf(found, outcomes, undefined, details), epoch: undefined };
       }
       if (found.length > limit) throw new LimitError(words.reason, found.length, limit);
-      const { verdict, epoch } = await record(decision, found, { by, note });
+      const { verdict, epoch } = await record(decision, found, { by, note }, mode);
       if (revokes === undefined) arrivals.note(verdict); // a fresh token may be on its way in
       const visits = await meant(verdict, revokes);
       const endings = await end(verdict, visits, words, forceAfterMs, mode);
-      if (decision.remembered) await remind(verdict, visits, endings);
+      if (decision.remembered && mode === "tell") await remind(verdict, visits, endings);
       const report = reportOf(visits, endings, verdict.id, details);
       journal.outcome(verdict, report);
       return { ...report, epoch };
