@@ -19,7 +19,7 @@ import {
   type SessionEvents,
   type SessionOptions,
 } from "../src/index.js";
-import { toConnectError } from "../src/server/index.js";
+import { type BouncerOptions, toConnectError } from "../src/server/index.js";
 import { codeOf, errorDomain, mirror } from "../src/wire.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -71,7 +71,9 @@ function run(file: string, args: readonly string[], cwd: string): Promise<{ out:
 const prelude = `
   import type { Transport } from "@connectrpc/connect";
   import type * as farewell from "farewell";
+  import type { ConnectRouter } from "@connectrpc/connect";
   import type { FarewellClient, Session } from "farewell";
+  import type { Bouncer, Identity } from "farewell/server";
   import type { ChatService as Service, Message } from "./gen/chat/v1/chat_pb.js";
   declare global {
     const createClient: typeof farewell.createClient;
@@ -81,7 +83,15 @@ const prelude = `
     const ChatService: typeof Service;
     const session: Session;
     const chat: FarewellClient<typeof Service>;
-    const auth: { readonly token: string; renew(signal: AbortSignal): Promise<boolean>; signIn(): Promise<void> };
+    const auth: {
+      readonly token: string;
+      renew(signal: AbortSignal): Promise<boolean>;
+      signIn(): Promise<void>;
+      verify(token: string | null): Promise<Identity>;
+    };
+    const bouncer: Bouncer;
+    const routes: (router: ConnectRouter) => ConnectRouter;
+    function adminOf(header: Headers): string | false;
     function render(message: Message): void;
     function showDialog(text: string): void;
     function showBanner(text: string): void;
@@ -247,7 +257,27 @@ describe("the tables", () => {
       clock: true,
       reportError: true,
     };
-    expect(column(table("README.md", "option", "default"))).toEqual(Object.keys(options));
+    expect(column(table("README.md", "option", "default", "policies"))).toEqual(Object.keys(options));
+  });
+
+  test("of the README list every option of the bouncer", () => {
+    const options: { readonly [O in keyof BouncerOptions]-?: true } = {
+      identify: true,
+      store: true,
+      logger: true,
+      forceAfterMs: true,
+      rememberMs: true,
+      releaseWithinMs: true,
+      limit: true,
+      logins: true,
+      rateLimits: true,
+      door: true,
+      clockSkewMs: true,
+      heartbeatMs: true,
+      clock: true,
+      reportError: true,
+    };
+    expect(column(table("README.md", "option", "default", "identify"))).toEqual(Object.keys(options));
   });
 
   test("of the README list every event with its payload", () => {
