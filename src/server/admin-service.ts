@@ -11,7 +11,7 @@ import {
 import type { LocalizedMessage } from "../gen/google/rpc/error_details_pb.js";
 import { functionIn } from "../invalid.js";
 import { type Bouncer, houseOf } from "./bouncer.js";
-import type { DrainProgress } from "./drain.js";
+import { DrainingError, type DrainProgress } from "./drain.js";
 import { lineOf, rawKey } from "./line.js";
 import type { Report } from "./put-out.js";
 import { checkSelector, type Selector } from "./selector.js";
@@ -51,8 +51,7 @@ export function adminService(
   /** Who calls, or throws. */
   async function caller(context: HandlerContext): Promise<string> {
     const method = context.method.name;
-    const raw = context.values.get(rawKey);
-    const peer = raw && lineOf(raw).peer;
+    const peer = peerOf(context);
     let by: string | false = false;
     try {
       by = await authorize({ method, header: context.requestHeader, peer, context });
@@ -65,17 +64,17 @@ export function adminService(
   }
 
   /** One audited call. `whom` is read before anything is done, so that what is wrong with it is told first. */
-  async function audited<T>(context: HandlerContext, about: object, work: (by: string) => T | Promise<T>): Promise<T> {
+  async function audited<T>(context: HandlerContext, about: About, work: (by: string) => T | Promise<T>): Promise<T> {
     const by = await caller(context);
     const method = context.method.name;
+    const call = { event: "admin", method, by, peer: peerOf(context), ...about, note: about.note || undefined };
     try {
       const answer = await work(by);
-      journal.note({ event: "admin", method, by, ...about, outcome: "done" }, `admin: ${method} by ${by}`);
+      journal.note({ ...call, outcome: "done", ...countsIn(answer) }, `admin: ${method} by ${by}`);
       return answer;
     } catch (error) {
       const failure = statusOf(error);
-      const outcome = failure.rawMessage;
-      journal.note({ event: "admin", method, by, ...about, outcome }, `admin: ${method} by ${by} failed`);
+      journal.note({ ...call, outcome: failure.rawMessage }, `admin: ${method} by ${by} failed`);
       if (failure.code === Code.Internal) journal.failure(error, `admin: ${method} failed`);
       throw failure;
     }
@@ -92,21 +91,21 @@ export function adminService(
         return { streams: page.map(streamOf), nextPageToken: more ? (page.at(-1)?.id ?? "") : "", total: all.length };
       }),
     kick: ({ selector, code, message, localized, options }, context) =>
-      audited(context, { selector: selectorOf(selector), note: options?.note }, async (by) => {
+      audited(context, { selector: selectorOf(selector), ...aboutOf(options) }, async (by) => {
         const words = { code, message, localized: localizedOf(localized) };
         return { outcome: outcomeOf(await bouncer.kick(selectorOf(selector), words, optionsOf(options, by))) };
       }),
     ban: ({ selector, until, code, message, localized, options }, context) =>
-      audited(context, { selector: selectorOf(selector), note: options?.note }, async (by) => {
+      audited(context, { selector: selectorOf(selector), ...aboutOf(options) }, async (by) => {
         const words = { until: dateOf("until", until), code, message, localized: localizedOf(localized) };
         return { outcome: outcomeOf(await bouncer.ban(selectorOf(selector), words, optionsOf(options, by))) };
       }),
     unban: ({ selector, note }, context) =>
       audited(context, { selector: selectorOf(selector), note }, async (by) => ({
-        lifted: await bouncer.unban(selectorOf(selector), { by, note }),
+        lifted: await bouncer.unban(selectorOf(selector), { by, note: note || undefined }),
       })),
     revoke: ({ user, message, options }, context) =>
-      audited(context, { selector: { user }, note: options?.note }, async (by) => {
+      audited(context, { selector: { user }, ...aboutOf(options) }, async (by) => {
         const words = message === "" ? {} : { message };
         const report = await bouncer.revoke(user, words, optionsOf(options, by));
         return { epoch: BigInt(report.epoch), outcome: outcomeOf(report) };
@@ -123,7 +122,7 @@ export function adminService(
           message,
           localized: localizedOf(localized),
           by,
-          note,
+          note: note || undefined,
           onProgress(progress) {
             told.push(progress);
             wake();
@@ -150,6 +149,40 @@ export function adminService(
   };
 }
 
+/** Whom a call is about, for the audit. */
+interface About {
+  readonly selector: Selector;
+  readonly note?: string | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/** The counts of whatever an answer tells of what has come of it. */
+function countsIn(answer: unknown): object {
+  const { outcome, lifted, epoch, total } = (answer ?? {}) as {
+    readonly outcome?: Report;
+    readonly lifted?: boolean;
+    readonly epoch?: bigint;
+    readonly total?: number;
+  };
+  const { matched, told, forced, left, failed, verdict } = outcome ?? (answer as Report) ?? {};
+  return {
+    matched,
+    told,
+    forced,
+    left,
+    failed,
+    verdict: verdict || undefined,
+    lifted,
+    epoch: epoch?.toString(),
+    total,
+  };
+}
+
+function peerOf({ values }: HandlerContext): string | undefined {
+  const raw = values.get(rawKey);
+  return raw && lineOf(raw).peer;
+}
+
 const largestPage = 1_000;
 
 /** Nothing said is nobody meant: the bouncer refuses it. */
@@ -161,6 +194,10 @@ function selectorOf(message: SelectorMessage | undefined): Selector {
     ...(all && { all }),
     ...(exceptSession !== undefined && { except: { session: exceptSession } }),
   };
+}
+
+function aboutOf(options: Options | undefined): Pick<About, "note" | "dryRun"> {
+  return { note: options?.note, dryRun: options?.dryRun };
 }
 
 function optionsOf(options: Options | undefined, by: string): VerdictOptions {
@@ -225,6 +262,8 @@ function numberOf(id: string): number {
 function statusOf(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof TypeError) return new ConnectError(error.message, Code.InvalidArgument);
-  if (error instanceof LimitError) return new ConnectError(error.message, Code.FailedPrecondition);
+  if (error instanceof LimitError || error instanceof DrainingError) {
+    return new ConnectError(error.message, Code.FailedPrecondition);
+  }
   return new ConnectError("the store failed; nothing was done", Code.Internal);
 }

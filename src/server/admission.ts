@@ -6,7 +6,7 @@ import type { Arrival } from "./arrivals.js";
 import { judge } from "./door.js";
 import { goodbyeOf } from "./goodbye.js";
 import type { House } from "./house.js";
-import { type Who, whoIs } from "./identity.js";
+import { identityKey, type Who, whoIs } from "./identity.js";
 import { type Line, lineOf, rawKey } from "./line.js";
 import { keysOf } from "./selector.js";
 import { type Ledger, reserve } from "./slots.js";
@@ -58,7 +58,7 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     await ration(who, beside ? "companion:" : "", refuse);
     await standing(who, request, line?.peer);
 
-    const visit = createVisit(streamFor(request, who, line), who, line, (error) => {
+    const visit = createVisit(streamFor(request, who, line, beside), who, line, (error) => {
       journal.failure(error, `the handler of ${nameOf(request)} failed after its client was put out`);
     });
     registry.add(visit);
@@ -95,11 +95,11 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     return visit;
   }
 
-  function streamFor(request: StreamRequest, who: Who, line: Line | undefined): Stream {
+  function streamFor(request: StreamRequest, who: Who, line: Line | undefined, companion: boolean): Stream {
     const { user, session, device, tags } = who;
     const id = `${name}-${++streams}`;
     const since = new Date(clock.now());
-    return { id, user, session, device, tags, method: nameOf(request), peer: line?.peer, since };
+    return { id, user, session, device, tags, method: nameOf(request), companion, peer: line?.peer, since };
   }
 
   /** Lets in no more than the server takes in a second; who is one too many gets the next free ticket. */
@@ -131,7 +131,9 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     const { header, contextValues, signal } = request;
     const call = { method: nameOf(request), header, peer, contextValues, signal };
     try {
-      return whoIs(await identify(call), call);
+      const identity = await identify(call);
+      contextValues.set(identityKey, identity);
+      return whoIs(identity, call);
     } catch (error) {
       if (!isStatus(error)) journal.failure(error, "identify failed");
       throw error;

@@ -41,6 +41,8 @@ export interface Stats extends Counts {
  * nothing was done.
  */
 export interface Bouncer {
+  /** Names it in its messages on diagnostics channels, and among bouncers that share a store. */
+  readonly name: string;
   /** For `interceptors`. Put it behind an interceptor that `identify` needs, and before all others. */
   readonly interceptor: Interceptor;
   /**
@@ -58,7 +60,10 @@ export interface Bouncer {
   /** What was counted. */
   stats(): Stats;
 
-  /** Puts clients out: `kicked`. Who did not hear it is told at the door. By a new login they may come back: see `ban`. */
+  /**
+   * Puts clients out: `kicked`. Who did not hear it is told at the door. They may come back by a new
+   * decision of their user's, with the token that they have: `revoke` or `ban` if they must not.
+   */
   kick(selector: Selector, words?: WordsOf<"kicked">, options?: VerdictOptions): Promise<Report>;
   /** Puts clients out and keeps them out until `until`, or for good. The selector is one user, session or tag. */
   ban(selector: Selector, words?: WordsOf<"banned">, options?: VerdictOptions): Promise<Report>;
@@ -79,11 +84,17 @@ export interface Bouncer {
     words?: WordsOf<"unauthenticated">,
     options?: VerdictOptions,
   ): Promise<Report & { readonly epoch: number }>;
-  /** The epoch to store in a token that is issued now, read before the credentials are checked. 0 at first. */
+  /**
+   * The epoch to store in a token that is issued at a login, read before the credentials are checked. 0 at first. A refreshed
+   * token takes over the epoch of the old one, or it would make a revoked one good again.
+   */
   epoch(user: string): Promise<number>;
   /** Tells companions what will happen, `at` a time if it is known. Answers how many were told. */
   announce(selector: Selector, words: Words, at?: Date): number;
-  /** Refuses newcomers with `maintenance` and ends all streams, spread over a time. */
+  /**
+   * Refuses newcomers with `maintenance` and ends all streams, spread over a time. Rejects with a `DrainingError` while
+   * another one goes on, or has closed the door.
+   */
   drain(options?: DrainOptions): Promise<Report>;
 
   /**
@@ -117,12 +128,13 @@ export function houseOf(bouncer: Bouncer): House {
 export function createBouncer(options: BouncerOptions): Bouncer {
   const settings = checkBouncerOptions(options);
   const { store, clock, releaseWithinMs } = settings;
-  const journal = createJournal(settings.logger, settings.reportError);
+  const name = randomUUID().slice(0, 8);
+  const journal = createJournal(name, settings.logger, settings.reportError);
   const registry = createRegistry();
   const companions = createCompanions(registry);
   const hooks = new Set<ReleaseHook>();
   const house: House = {
-    name: randomUUID().slice(0, 8),
+    name,
     settings,
     clock,
     registry,
@@ -130,6 +142,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
     companions,
     journal,
     closing: undefined,
+    draining: undefined,
     progress: undefined,
     released({ stream, goodbye }) {
       for (const hook of hooks) void release(hook, stream, verdictOf(goodbye));
@@ -162,6 +175,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   }
 
   const bouncer: Bouncer = {
+    name,
     interceptor: createAdmission(house, {
       supersede: (user, session, by) =>
         bouncer.supersede({ user, session }, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),

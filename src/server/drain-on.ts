@@ -1,6 +1,6 @@
-import { functionOr, invalid } from "../invalid.js";
+import { functionOr, invalid, numberIn } from "../invalid.js";
 import { type Bouncer, houseOf } from "./bouncer.js";
-import type { DrainOptions } from "./drain.js";
+import { checkDrainOptions, DrainingError, type DrainOptions } from "./drain.js";
 import type { Report } from "./put-out.js";
 
 /** A signal that asks a process to end. */
@@ -11,7 +11,7 @@ export interface DrainOnOptions extends Omit<DrainOptions, "backAt" | "signal"> 
   /** When the service is back, counted from the signal, in ms. */
   readonly backAfterMs?: number;
   /** Called when the drain is over. @default ends the process: exit code 0, or 1 if a stream was not told */
-  readonly then?: (report: Report) => unknown;
+  readonly onDrained?: (report: Report) => unknown;
 }
 
 /**
@@ -25,13 +25,15 @@ export interface DrainOnOptions extends Omit<DrainOptions, "backAt" | "signal"> 
 export function drainOn(
   signals: readonly Signal[],
   bouncer: Bouncer,
-  { backAfterMs, then, ...options }: DrainOnOptions = {},
+  { backAfterMs, onDrained, ...options }: DrainOnOptions = {},
 ): () => void {
-  const { clock, journal } = houseOf(bouncer);
+  const { clock, journal, settings } = houseOf(bouncer);
   if (!Array.isArray(signals) || signals.length === 0)
     throw invalid("signals", signals, 'an array such as ["SIGTERM"]');
-  functionOr("then", then);
-  const end = then ?? ((report: Report) => process.exit(report.forced + report.failed > 0 ? 1 : 0));
+  checkDrainOptions(options, settings.forceAfterMs); // now, and not when it is too late
+  if (backAfterMs !== undefined) numberIn("options.backAfterMs", backAfterMs, 0);
+  functionOr("options.onDrained", onDrained);
+  const end = onDrained ?? ((report: Report) => process.exit(report.forced + report.failed > 0 ? 1 : 0));
   const off = () => {
     for (const signal of signals) process.off(signal, start);
   };
@@ -42,10 +44,19 @@ export function drainOn(
     journal.note({ event: "signal", signal }, `draining on ${signal}`);
     const backAt = backAfterMs === undefined ? {} : { backAt: new Date(clock.now() + backAfterMs) };
     try {
-      await end(await bouncer.drain({ ...options, ...backAt, by: options.by ?? signal }));
+      await end(await drained({ ...options, ...backAt, by: options.by ?? signal }));
     } catch (error) {
       journal.failure(error, `the drain on ${signal} failed`);
-      process.exitCode = 1;
+      process.exit(1); // it was asked to end
+    }
+  };
+  /** An admin's drain may have begun before: then that is the one. */
+  const drained = async (all: DrainOptions): Promise<Report> => {
+    try {
+      return await bouncer.drain(all);
+    } catch (error) {
+      if (error instanceof DrainingError) return await error.report;
+      throw error;
     }
   };
   for (const signal of signals) process.on(signal, start);

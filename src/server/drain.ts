@@ -32,6 +32,18 @@ export interface DrainOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The server is being drained already. Aborting that drain's signal opens the door again. */
+export class DrainingError extends Error {
+  override readonly name = "DrainingError";
+  /** What will have come of the drain that goes on. */
+  readonly report: Promise<Report>;
+
+  constructor(report: Promise<Report>) {
+    super("drain: already under way; abort its signal first");
+    this.report = report;
+  }
+}
+
 /** How far a drain is. */
 export interface DrainProgress {
   /** Streams that were inside at its start. */
@@ -68,9 +80,21 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
   const { registry, clock, journal, settings } = house;
 
   return async function drain(options: DrainOptions = {}): Promise<Report> {
-    const { overMs, backAt, returnPerSecond, message, localized, forceAfterMs, signal, tell, audit } = check(options);
-    if (house.closing) throw new Error("drain: already under way; abort its signal first");
-    signal?.throwIfAborted();
+    const checked = checkDrainOptions(options, settings.forceAfterMs);
+    if (house.draining) throw new DrainingError(house.draining);
+    checked.signal?.throwIfAborted();
+    const draining = carryOut(checked);
+    house.draining = draining;
+    const reopen = () => {
+      if (house.draining === draining) house.draining = house.closing = undefined;
+    };
+    checked.signal?.addEventListener("abort", reopen, { once: true });
+    draining.catch(reopen); // nothing was done
+    return await draining;
+  };
+
+  async function carryOut(checked: ReturnType<typeof checkDrainOptions>): Promise<Report> {
+    const { overMs, backAt, returnPerSecond, message, localized, forceAfterMs, onProgress, signal, audit } = checked;
     const start = clock.now();
     const visits = registry.find({ all: true });
     const clients = [...grouped(visits).values()];
@@ -79,21 +103,20 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
     const wordsFor = slots(words, backAt, returnPerSecond ?? settings.acceptPerSecond ?? asTheyLeave);
 
     // Who is refused here may be let in elsewhere, and takes a slot only if all wait for the same date.
-    const closing = () => (backAt === undefined ? words : wordsFor(clock.now()));
-    const reopen = () => {
-      if (house.closing === closing) house.closing = undefined;
-    };
-    house.closing = closing;
-    signal?.addEventListener("abort", reopen, { once: true });
+    house.closing = () => (backAt === undefined ? words : wordsFor(clock.now()));
 
     const over = new AbortController();
     const endings = new Map<Visit, Ending>();
     const progress = (report: Report, done: boolean) => {
       const inside = visits.filter(({ life }) => !life.aborted).length;
-      const leftMs = Math.max(0, start + overMs - clock.now());
+      const leftMs = done ? 0 : Math.max(0, start + overMs - clock.now());
       house.progress = { total: visits.length, inside, report, leftMs, done };
-      journal.note({ event: "drain", ...house.progress }, "drain");
-      tell(house.progress);
+      journal.drain(house.progress);
+      try {
+        onProgress?.(house.progress);
+      } catch (error) {
+        journal.failure(error, "onProgress failed");
+      }
     };
     try {
       const { verdict } = await verdicts.record({ selector: { all: true }, words }, visits, audit);
@@ -124,13 +147,10 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
       journal.outcome(verdict, report());
       progress(report(), true);
       return report();
-    } catch (error) {
-      reopen();
-      throw error;
     } finally {
       over.abort();
     }
-  };
+  }
 
   function every(ms: number, until: AbortSignal, then: () => void): void {
     clock.sleep(ms, until).then(
@@ -141,41 +161,29 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
       () => {}, // over
     );
   }
+}
 
-  function check(options: DrainOptions) {
-    objectOf("options", options, known);
-    const { overMs = 0, backAt, returnPerSecond, message = "", localized, by, note, onProgress, signal } = options;
-    const { forceAfterMs = settings.forceAfterMs } = options;
-    numberIn("options.overMs", overMs, 0, 86_400_000);
-    numberIn("options.forceAfterMs", forceAfterMs, 0);
-    if (returnPerSecond !== undefined) numberIn("options.returnPerSecond", returnPerSecond, 0.001);
-    functionOr("options.onProgress", onProgress);
-    for (const [name, text] of Object.entries({ message, by, note })) {
-      if (text !== undefined && typeof text !== "string") throw invalid(`options.${name}`, text, "a string");
-    }
-    if (backAt !== undefined && !(backAt instanceof Date && !Number.isNaN(backAt.getTime()))) {
-      throw invalid("options.backAt", backAt, "a Date");
-    }
-    checkWords("options", { reason: "maintenance", localized }, builtInReasons);
-    const tell = (progress: DrainProgress) => {
-      try {
-        onProgress?.(progress);
-      } catch (error) {
-        journal.failure(error, "onProgress failed");
-      }
-    };
-    return {
-      overMs,
-      backAt: backAt?.getTime(),
-      returnPerSecond,
-      message,
-      localized,
-      forceAfterMs,
-      signal,
-      tell,
-      audit: { by, note },
-    };
+/** @throws TypeError that names the option. */
+export function checkDrainOptions(options: DrainOptions, forceAfterMsByDefault: number) {
+  objectOf("options", options, known);
+  const { overMs = 0, backAt, returnPerSecond, message = "", localized, by, note, onProgress, signal } = options;
+  const { forceAfterMs = forceAfterMsByDefault } = options;
+  numberIn("options.overMs", overMs, 0, 86_400_000);
+  numberIn("options.forceAfterMs", forceAfterMs, 0);
+  if (returnPerSecond !== undefined) numberIn("options.returnPerSecond", returnPerSecond, 0.001);
+  functionOr("options.onProgress", onProgress);
+  for (const [name, text] of Object.entries({ message, by, note })) {
+    if (text !== undefined && typeof text !== "string") throw invalid(`options.${name}`, text, "a string");
   }
+  if (backAt !== undefined && !(backAt instanceof Date && !Number.isNaN(backAt.getTime()))) {
+    throw invalid("options.backAt", backAt, "a Date");
+  }
+  checkWords("options", { reason: "maintenance", localized }, builtInReasons);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalid("options.signal", signal, "an AbortSignal");
+  const audit = { by, note };
+  const back = backAt?.getTime();
+  return { overMs, backAt: back, returnPerSecond, message, localized, forceAfterMs, onProgress, signal, audit };
 }
 
 /** What each client is told, with a slot of its own where it is known how many may come back in a second. */

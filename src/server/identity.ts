@@ -1,4 +1,4 @@
-import type { ContextValues } from "@connectrpc/connect";
+import { type ContextKey, type ContextValues, createContextKey } from "@connectrpc/connect";
 import { invalid, numberIn, objectOf } from "../invalid.js";
 import { sessionHeader } from "../wire.js";
 
@@ -53,6 +53,20 @@ export interface Who {
   readonly issuedAt: number | undefined;
   readonly expiresAt: number | undefined;
   readonly address: string | undefined;
+}
+
+export const identityKey: ContextKey<Identity | undefined> = createContextKey<Identity | undefined>(undefined, {
+  description: "farewell: what identify answered",
+});
+
+/**
+ * What `identify` answered, for handlers of any kind of call.
+ *
+ * @example
+ * const { user } = identityOf(context.values) ?? {};
+ */
+export function identityOf(values: ContextValues): Identity | undefined {
+  return values.get(identityKey);
 }
 
 const texts = ["user", "session", "device", "label", "address"] as const;

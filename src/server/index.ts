@@ -1,3 +1,4 @@
+export type { Outcome as AdminOutcome, Stream as AdminStream } from "../gen/farewell/v1/admin_pb.js";
 export {
   type Disconnect as DisconnectDetail,
   DisconnectSchema,
@@ -13,11 +14,20 @@ export {
 export type { RateLimit } from "../rate-limit.js";
 export { type AdminCall, AdminService, type Authorize, adminService } from "./admin-service.js";
 export { type Bouncer, createBouncer, type ReleaseHook, type Stats } from "./bouncer.js";
-export type { DrainOptions, DrainProgress } from "./drain.js";
+export { DrainingError, type DrainOptions, type DrainProgress } from "./drain.js";
 export { type DrainOnOptions, drainOn, type Signal } from "./drain-on.js";
 export { verdictOf } from "./goodbye.js";
-export type { Call, Identify, Identity } from "./identity.js";
-export { type Counts, channels, type Logger, type Refused } from "./journal.js";
+export { type Call, type Identify, type Identity, identityOf } from "./identity.js";
+export {
+  type Counts,
+  channels,
+  type DrainMessage,
+  type Logger,
+  type OutcomeMessage,
+  type RefusalMessage,
+  type Refused,
+  type VerdictMessage,
+} from "./journal.js";
 export { memoryStore } from "./memory-store.js";
 export type { BouncerOptions } from "./options.js";
 export type { Report } from "./put-out.js";

@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { type BuiltInReason, builtInReasons } from "../disconnect.js";
+import type { DrainProgress } from "./drain.js";
 import type { Report } from "./put-out.js";
 import type { Verdict, Words } from "./store.js";
 import type { Stream } from "./visit.js";
@@ -14,13 +15,34 @@ export interface Logger {
 
 /** The names of our channels of `node:diagnostics_channel`. Nothing is made for a channel that nobody listens to. */
 export const channels = {
-  /** A decision was recorded, before anything is cut: `{ verdict, matched }`. */
+  /** A decision was recorded, before anything is cut. {@link VerdictMessage} */
   verdict: "farewell:verdict",
-  /** It was carried out: `{ verdict, report }`. */
+  /** It was carried out. {@link OutcomeMessage} */
   outcome: "farewell:outcome",
-  /** A newcomer was refused: `{ words, user, session, method, peer }`. */
+  /** A newcomer was refused. {@link RefusalMessage} */
   refusal: "farewell:refusal",
+  /** A drain goes on, about once a second, or is over. {@link DrainMessage} */
+  drain: "farewell:drain",
 } as const;
+
+/** Every message names the bouncer that it comes from: `Bouncer.name`. */
+interface FromBouncer {
+  readonly bouncer: string;
+}
+export interface VerdictMessage extends FromBouncer {
+  readonly verdict: Verdict;
+  readonly matched: number;
+}
+export interface OutcomeMessage extends FromBouncer {
+  readonly verdict: Verdict;
+  readonly report: Report;
+}
+export interface RefusalMessage extends FromBouncer, Refused {
+  readonly words: Words;
+}
+export interface DrainMessage extends FromBouncer {
+  readonly progress: DrainProgress;
+}
 
 /** What a bouncer has counted since it was made. */
 export interface Counts {
@@ -41,13 +63,18 @@ export interface Journal {
   verdict(verdict: Verdict, matched: number): void;
   outcome(verdict: Verdict, report: Report): void;
   refusal(words: Words, who: Refused): void;
-  /** What is no verdict: an admin's call, the progress of a drain. */
+  drain(progress: DrainProgress): void;
+  /** What is no verdict, such as an admin's call. */
   note(fields: object, message: string): void;
   /** What went wrong where nobody can be told. */
   failure(error: unknown, message: string): void;
 }
 
-export function createJournal(logger: Logger | undefined, reportError: (error: unknown) => void): Journal {
+export function createJournal(
+  bouncer: string,
+  logger: Logger | undefined,
+  reportError: (error: unknown) => void,
+): Journal {
   const none = () => Object.fromEntries(builtInReasons.map((reason) => [reason, 0])) as Record<BuiltInReason, number>;
   const counts = {
     admitted: 0,
@@ -59,6 +86,7 @@ export function createJournal(logger: Logger | undefined, reportError: (error: u
     verdict: channel(channels.verdict),
     outcome: channel(channels.outcome),
     refusal: channel(channels.refusal),
+    drain: channel(channels.drain),
   };
 
   /** A logger or a subscriber that throws must not keep a verdict from being carried out. */
@@ -83,7 +111,7 @@ export function createJournal(logger: Logger | undefined, reportError: (error: u
         { event: "verdict", verdict: id, ...words, selector, by, note, matched },
         `verdict: ${words.reason}`,
       );
-      if (open.verdict.hasSubscribers) open.verdict.publish({ verdict, matched });
+      if (open.verdict.hasSubscribers) open.verdict.publish({ bouncer, verdict, matched } satisfies VerdictMessage);
     },
     outcome(verdict, report) {
       const { matched, told, forced, left, failed } = report;
@@ -93,12 +121,16 @@ export function createJournal(logger: Logger | undefined, reportError: (error: u
       counts.endings.failed += failed;
       const fields = { event: "outcome", verdict: verdict.id, matched, told, forced, left, failed };
       tell(failed > 0 ? "warn" : "info", fields, `outcome: ${verdict.words.reason}`);
-      if (open.outcome.hasSubscribers) open.outcome.publish({ verdict, report });
+      if (open.outcome.hasSubscribers) open.outcome.publish({ bouncer, verdict, report } satisfies OutcomeMessage);
     },
     refusal(words, who) {
       counts.refusals[words.reason]++;
       if (logger) tell("debug", { event: "refusal", reason: words.reason, ...who }, `refused: ${words.reason}`);
-      if (open.refusal.hasSubscribers) open.refusal.publish({ words, ...who });
+      if (open.refusal.hasSubscribers) open.refusal.publish({ bouncer, words, ...who } satisfies RefusalMessage);
+    },
+    drain(progress) {
+      tell("info", { event: "drain", ...progress }, progress.done ? "drain: done" : "drain");
+      if (open.drain.hasSubscribers) open.drain.publish({ bouncer, progress } satisfies DrainMessage);
     },
     note: (fields, message) => tell("info", fields, message),
     failure(error, message) {

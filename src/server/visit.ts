@@ -20,6 +20,8 @@ export interface Stream {
   readonly tags: readonly string[];
   /** `package.Service/Method`. */
   readonly method: string;
+  /** It is a session's companion. */
+  readonly companion: boolean;
   /** The remote address; `undefined` where `contextValues` is not set. */
   readonly peer: string | undefined;
   readonly since: Date;
