@@ -93,7 +93,7 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
     return await draining;
   };
 
-  async function carryOut(checked: ReturnType<typeof checkDrainOptions>): Promise<Report> {
+  async function carryOut(checked: Drain): Promise<Report> {
     const { overMs, backAt, returnPerSecond, message, localized, forceAfterMs, onProgress, signal, audit } = checked;
     const start = clock.now();
     const visits = registry.find({ all: true });
@@ -163,8 +163,17 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
   }
 }
 
+/** Options, checked and filled in. `backAt` is epoch ms. */
+interface Drain extends Pick<DrainOptions, "returnPerSecond" | "localized" | "onProgress" | "signal"> {
+  readonly overMs: number;
+  readonly backAt: number | undefined;
+  readonly message: string;
+  readonly forceAfterMs: number;
+  readonly audit: Pick<DrainOptions, "by" | "note">;
+}
+
 /** @throws TypeError that names the option. */
-export function checkDrainOptions(options: DrainOptions, forceAfterMsByDefault: number) {
+export function checkDrainOptions(options: DrainOptions, forceAfterMsByDefault: number): Drain {
   objectOf("options", options, known);
   const { overMs = 0, backAt, returnPerSecond, message = "", localized, by, note, onProgress, signal } = options;
   const { forceAfterMs = forceAfterMsByDefault } = options;
