@@ -72,12 +72,13 @@ export function checkWords(option: string, words: unknown, reasons: readonly str
   if (reserved !== undefined && typeof reserved !== "boolean") {
     throw invalid(`${option}.reserved`, reserved, "true or false");
   }
-  for (const [field, time] of Object.entries({ until, retryAt })) {
-    const year = time instanceof Date ? time.getUTCFullYear() : Number.NaN;
-    if (time !== undefined && !(year >= 1 && year <= 9999)) {
-      throw invalid(`${option}.${field}`, time, "a Date in the years 1 to 9999");
-    }
-  }
+  for (const [field, time] of Object.entries({ until, retryAt })) checkTime(`${option}.${field}`, time);
+}
+
+/** @throws TypeError that names the option, where it is no time that a google.protobuf.Timestamp can hold. */
+export function checkTime(option: string, time: unknown): void {
+  const year = time instanceof Date ? time.getUTCFullYear() : Number.NaN;
+  if (time !== undefined && !(year >= 1 && year <= 9999)) throw invalid(option, time, "a Date in the years 1 to 9999");
 }
 
 export type BuiltInReason = (typeof builtInReasons)[number];

@@ -149,7 +149,7 @@ function reserved(said: boolean): true | undefined {
 }
 
 /** The fields that each built-in reason has; an app's own reason, mapped by name alone, has none. */
-const fieldsOf: { readonly [R in BuiltInReason]: readonly string[] } = {
+export const fieldsOf: { readonly [R in BuiltInReason]: readonly string[] } = {
   kicked: ["code"],
   banned: ["until", "code"],
   superseded: ["by"],

@@ -1,4 +1,4 @@
-import { ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
 import { AdminService } from "../gen/farewell/v1/admin_pb.js";
 import { SessionService } from "../gen/farewell/v1/session_pb.js";
 import { fullBucket, type RateLimit, take } from "../rate-limit.js";
@@ -8,15 +8,15 @@ import { goodbyeOf } from "./goodbye.js";
 import type { House } from "./house.js";
 import { identityKey, type Who, whoIs } from "./identity.js";
 import { type Line, lineOf, rawKey } from "./line.js";
-import { keysOf } from "./selector.js";
+import { keysOf, type Selector } from "./selector.js";
 import { type Ledger, reserve } from "./slots.js";
 import type { Awaitable, Words } from "./store.js";
 import { createVisit, type Stream, type Visit, visitKey } from "./visit.js";
 
 /** What the door has others do. */
 interface Orders {
-  /** These sessions of a user have lost their place to a newcomer. */
-  supersede(user: string, session: string, by: string | undefined): Promise<unknown>;
+  /** A session has lost its place to a newcomer. */
+  supersede(loser: Selector, by: string | undefined): Promise<unknown>;
   /** The credentials of this stream have ended. */
   expire(stream: string): Promise<unknown>;
 }
@@ -25,7 +25,7 @@ interface Orders {
 export function createAdmission(house: House, { supersede, expire }: Orders): Interceptor {
   const { name, settings, registry, arrivals, journal, clock } = house;
   const { store, identify, logins, perUser, perAddress, acceptPerSecond, clockSkewMs } = settings;
-  const capacity = acceptPerSecond === undefined ? undefined : { burst: Math.max(1, acceptPerSecond), perMs: 1_000 };
+  const capacity = acceptPerSecond === undefined ? undefined : capacityFor(acceptPerSecond);
   let bucket = capacity && fullBucket(capacity, clock.now());
   let ledger: Ledger = { freeAt: 0 };
   let streams = 0;
@@ -76,6 +76,7 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
       if (missed) refuse(missed.words);
       await standing(who, request, line?.peer); // again: what was decided since is seen here, or finds the visit
       generation = await place(visit, refuse);
+      if (visit.life.aborted) throw new ConnectError("the client has left", Code.Canceled);
       if (visit.goodbye) throw visit.goodbye;
       if (house.closing) refuse(house.closing());
     } catch (error) {
@@ -111,9 +112,14 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
       bucket = taken.bucket;
       return;
     }
-    const ticket = reserve(ledger, taken.at, capacity.burst);
+    const ticket = reserve(ledger, taken.at, acceptPerSecond as number);
     ledger = ticket.ledger;
-    refuse({ reason: "throttled", retryAt: new Date(ticket.at), reserved: true, message: "too many at once" });
+    refuse({
+      reason: "throttled",
+      retryAt: new Date(Math.ceil(ticket.at)),
+      reserved: true,
+      message: "too many at once",
+    });
   }
 
   /** `kind`: companions have a budget of their own. */
@@ -157,19 +163,21 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
   async function place({ who, stream }: Visit, refuse: (words: Words) => never): Promise<number | undefined> {
     const { user, label } = who;
     if (!logins || user === undefined) return undefined;
-    const session = who.session ?? stream.id; // without a name each stream is a login of its own
+    const session = placeOf(who, stream);
     const claim = { user, session, device: who.device ?? session, label, ...logins, now: clock.now() };
     const ruling = await asked(() => store.login(claim), refuse);
     if (!ruling.admitted) return refuse({ reason: "superseded", by: ruling.by, message: "signed in elsewhere" });
     for (const loser of ruling.losers) {
-      supersede(user, loser, label).catch((error) => journal.failure(error, "a session could not be superseded"));
+      const nameless = loser.startsWith(namelessMark);
+      const selector = nameless ? { user, stream: loser.slice(namelessMark.length) } : { user, session: loser };
+      supersede(selector, label).catch((error) => journal.failure(error, "a session could not be superseded"));
     }
     return ruling.generation;
   }
 
   function vacate({ who, stream }: Visit, generation: number): void {
     const leaving = async () => {
-      await store.logout(who.user as string, who.session ?? stream.id, generation, clock.now());
+      await store.logout(who.user as string, placeOf(who, stream), generation, clock.now());
     };
     leaving().catch((error) => journal.failure(error, "the store failed at a logout"));
   }
@@ -191,6 +199,19 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     };
   }
 }
+
+/** A second's worth at once, or one. */
+function capacityFor(perSecond: number): RateLimit {
+  const burst = Math.max(1, perSecond);
+  return { burst, perMs: (burst / perSecond) * 1_000 };
+}
+
+/** What a login is known by: without a name of its session's, each stream is a login of its own. */
+function placeOf({ session }: Who, { id }: Stream): string {
+  return session ?? namelessMark + id;
+}
+
+const namelessMark = "stream:";
 
 function nameOf({ service, method }: StreamRequest | UnaryRequest): string {
   return `${service.typeName}/${method.name}`;

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
-import { builtInReasons, checkWords } from "../disconnect.js";
-import { functionIn, invalid } from "../invalid.js";
+import { builtInReasons, checkTime, checkWords } from "../disconnect.js";
+import { functionIn, invalid, objectOf } from "../invalid.js";
+import { fieldsOf } from "../spoken.js";
 import { createAdmission } from "./admission.js";
 import { createArrivals } from "./arrivals.js";
 import { createCompanions } from "./companions.js";
@@ -16,7 +17,7 @@ import type { Report } from "./put-out.js";
 import { createRegistry } from "./registry.js";
 import { checkSelector, keyOf, type Selector } from "./selector.js";
 import type { Verdict, Words } from "./store.js";
-import { createVerdicts, type Decision, type VerdictOptions } from "./verdicts.js";
+import { checkAudit, createVerdicts, type Decision, type VerdictOptions } from "./verdicts.js";
 import type { Stream } from "./visit.js";
 
 /** The words that go with a reason, without the reason. */
@@ -177,8 +178,8 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   const bouncer: Bouncer = {
     name,
     interceptor: createAdmission(house, {
-      supersede: (user, session, by) =>
-        bouncer.supersede({ user, session }, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
+      supersede: (loser, by) =>
+        bouncer.supersede(loser, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
       expire: (stream) => bouncer.expire({ stream }, { message: "the credentials have expired" }, unbounded),
     }),
     contextValues: (request) => createContextValues().set(rawKey, rawOf(request)),
@@ -195,10 +196,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       drain: house.progress,
     }),
     async kick(selector, words, options) {
-      return carryOut(
-        { selector: checkSelector(selector), words: checked("kicked", words), remembered: true },
-        options,
-      );
+      return carryOut({ selector: checkSelector(selector), words: checked("kicked", words) }, options);
     },
     async ban(selector, words, options) {
       const key = keyOf(selector);
@@ -207,14 +205,15 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       if (until !== undefined && until <= clock.now()) throw invalid("words.until", said.until, "a Date in the future");
       return carryOut({ selector, words: said, holds: () => [{ key, until, once: false }] }, options);
     },
-    async unban(selector, { by, note } = {}) {
+    async unban(selector, audit = {}) {
+      const { by, note } = checkAudit(audit);
       const lifted = await store.lift(keyOf(selector), clock.now());
       journal.note({ event: "unban", selector, lifted, by, note }, "unban");
       return lifted;
     },
     async supersede(selector, words, options) {
       const said = checked("superseded", words);
-      return carryOut({ selector: checkSelector(selector), words: said, remembered: true }, options);
+      return carryOut({ selector: checkSelector(selector), words: said }, options);
     },
     async expire(selector, words, options) {
       return carryOut({ selector: checkSelector(selector), words: checked("unauthenticated", words) }, options);
@@ -224,15 +223,13 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       const until = said.retryAt?.getTime();
       if (until === undefined) return carryOut({ selector: checkSelector(selector), words: said }, options);
       const key = keyOf(selector);
+      if (until <= clock.now()) throw invalid("words.retryAt", said.retryAt, "a Date in the future");
       return carryOut({ selector, words: said, holds: () => [{ key, until, once: false }] }, options);
     },
     async revoke(user, words, options) {
       const selector = checkSelector({ user });
-      const said = { message: "the credentials were revoked", ...words };
-      const { epoch, ...report } = await verdicts.carryOut(
-        { selector, words: checked("unauthenticated", said), revokes: user },
-        options,
-      );
+      const said = { message: "the credentials were revoked", ...checked("unauthenticated", words) };
+      const { epoch, ...report } = await verdicts.carryOut({ selector, words: said, revokes: user }, options);
       return { ...report, epoch: epoch ?? (await bouncer.epoch(user)) };
     },
     async epoch(user) {
@@ -242,7 +239,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
     announce(selector, words, at) {
       checkSelector(selector);
       checkWords("words", words, builtInReasons);
-      if (at !== undefined && !(at instanceof Date && !Number.isNaN(at.getTime()))) throw invalid("at", at, "a Date");
+      checkTime("at", at);
       const told = companions.of(registry.find(selector));
       return companions.post(told, eventOf("notice", words, clock.now(), at?.getTime()));
     },
@@ -261,8 +258,9 @@ export function createBouncer(options: BouncerOptions): Bouncer {
 
 const unbounded: VerdictOptions = { limit: Number.POSITIVE_INFINITY };
 
+/** Whoever misspells a field must hear of it, and not the client hear nothing. */
 function checked<R extends Words["reason"]>(reason: R, words: object = {}): Extract<Words, { reason: R }> {
-  if ("reason" in words) throw new TypeError(`words.reason: unknown; it is ${reason} here`);
+  objectOf("words", words, ["message", "localized", ...fieldsOf[reason]]);
   const said = { ...words, reason };
   checkWords("words", said, builtInReasons);
   return said as unknown as Extract<Words, { reason: R }>;

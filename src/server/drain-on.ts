@@ -1,10 +1,11 @@
-import { functionOr, invalid, numberIn } from "../invalid.js";
+import { functionOr, invalid, numberIn, oneOf } from "../invalid.js";
 import { type Bouncer, houseOf } from "./bouncer.js";
 import { checkDrainOptions, DrainingError, type DrainOptions } from "./drain.js";
 import type { Report } from "./put-out.js";
 
 /** A signal that asks a process to end. */
-export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT" | "SIGUSR2";
+export type Signal = (typeof knownSignals)[number];
+const knownSignals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const;
 
 /** What is done on a signal of the operating system. */
 export interface DrainOnOptions extends Omit<DrainOptions, "backAt" | "signal"> {
@@ -30,6 +31,7 @@ export function drainOn(
   const { clock, journal, settings } = houseOf(bouncer);
   if (!Array.isArray(signals) || signals.length === 0)
     throw invalid("signals", signals, 'an array such as ["SIGTERM"]');
+  for (const signal of signals) oneOf("signals", signal, knownSignals);
   checkDrainOptions(options, settings.forceAfterMs); // now, and not when it is too late
   if (backAfterMs !== undefined) numberIn("options.backAfterMs", backAfterMs, 0);
   functionOr("options.onDrained", onDrained);

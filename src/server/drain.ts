@@ -1,4 +1,4 @@
-import { builtInReasons, checkWords, type LocalizedText } from "../disconnect.js";
+import { builtInReasons, checkTime, checkWords, type LocalizedText } from "../disconnect.js";
 import { functionOr, invalid, numberIn, objectOf } from "../invalid.js";
 import type { Companions } from "./companions.js";
 import { eventOf } from "./event-of.js";
@@ -184,9 +184,7 @@ export function checkDrainOptions(options: DrainOptions, forceAfterMsByDefault: 
   for (const [name, text] of Object.entries({ message, by, note })) {
     if (text !== undefined && typeof text !== "string") throw invalid(`options.${name}`, text, "a string");
   }
-  if (backAt !== undefined && !(backAt instanceof Date && !Number.isNaN(backAt.getTime()))) {
-    throw invalid("options.backAt", backAt, "a Date");
-  }
+  checkTime("options.backAt", backAt);
   checkWords("options", { reason: "maintenance", localized }, builtInReasons);
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw invalid("options.signal", signal, "an AbortSignal");

@@ -7,9 +7,7 @@ const lasting = new WeakMap<Words, ConnectError>();
 
 /** The error that tells a client. One that holds no relative time is made once, however often it is said. */
 export function goodbyeOf(words: Words, now: number, verdict?: Verdict): ConnectError {
-  const known = lasting.get(words);
-  if (known) return known;
-  const error = toConnectError(words, now);
+  const error = lasting.get(words) ?? toConnectError(words, now);
   if (!("retryAt" in words) || words.retryAt === undefined) lasting.set(words, error);
   if (verdict) verdicts.set(error, verdict);
   return error;

@@ -100,7 +100,7 @@ export function whoIs(answer: Identity | undefined, { header, peer }: Pick<Call,
     session: session ?? claim,
     claimed: claim !== undefined,
     device,
-    tags,
+    tags: [...tags], // a registry that is indexed by them must find them as they were
     label,
     epoch,
     issuedAt: issuedAt?.getTime(),

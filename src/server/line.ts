@@ -36,10 +36,12 @@ export function lineOf(raw: RawRequest): Line {
 }
 
 function overHttp2(stream: ServerHttp2Stream): Line {
+  const { session } = stream;
   return {
-    peer: stream.session?.socket?.remoteAddress,
+    peer: session?.socket?.remoteAddress,
     get flushed() {
-      return stream.writableFinished && stream.sentTrailers !== undefined;
+      // A connection that is destroyed takes along what nghttp2 had taken over but not written.
+      return stream.writableFinished && stream.sentTrailers !== undefined && !session?.destroyed;
     },
     onGone(listener) {
       if (stream.destroyed) queueMicrotask(listener);

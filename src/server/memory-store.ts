@@ -1,7 +1,7 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { numberIn, objectOf } from "../invalid.js";
 import type { RateLimit } from "../rate-limit.js";
-import type { Claim, Entry, Epoch, Hold, Ruling, Store } from "./store.js";
+import type { Claim, Epoch, Hold, Recorded, Ruling, Store } from "./store.js";
 
 /** A session that has a place, or had one: its generation says who came later, also after it has left. */
 interface Login {
@@ -9,24 +9,30 @@ interface Login {
   readonly device: string;
   readonly label: string | undefined;
   readonly streams: number;
-  readonly leftAt: number;
+  /** When it was last heard of. */
+  readonly seenAt: number;
+  /** Another one has its place; its streams are on their way out. */
+  readonly lost: boolean;
 }
+
+/** So many sessions of one user that have left are remembered, so that nobody can fill the memory with names. */
+const mostAbsent = 100;
 
 /**
  * Remembers in this process, until it ends. Several bouncers may share one.
  *
  * @param options `rememberLoginsMs`: how long a session that has left keeps its place in the order of logins, so that
- *   one that lost it while it was away does not take it back; @default 3_600_000
+ *   one that lost it while it was away does not take it back; @default 86_400_000
  * @throws TypeError that names the option
  */
 export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}): Store {
-  const { rememberLoginsMs = 3_600_000 } = objectOf("options", options, ["rememberLoginsMs"]);
+  const { rememberLoginsMs = 86_400_000 } = objectOf("options", options, ["rememberLoginsMs"]);
   const keepMs = numberIn("options.rememberLoginsMs", rememberLoginsMs, 0);
   const holds = new Map<string, readonly Hold[]>();
   const epochs = new Map<string, Epoch>();
   const logins = new Map<string, Map<string, Login>>();
   const limiters = new Map<RateLimit, RateLimiterMemory>();
-  const listeners = new Set<(entry: Entry) => void>();
+  const listeners = new Set<(entry: Recorded) => void>();
   let generations = 0;
   let sweepAt = 1_000; // when so many keys are held, or users known, those that are over are looked for
 
@@ -56,10 +62,20 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
   }
 
   function forget(user: string, sessions: Map<string, Login>, now: number): void {
-    for (const [session, { streams, leftAt }] of sessions) {
-      if (streams === 0 && leftAt + keepMs <= now) sessions.delete(session);
+    let absent = 0;
+    for (const { streams } of sessions.values()) if (streams === 0) absent++;
+    for (const [session, { streams, seenAt }] of sessions) {
+      if (streams > 0 || (absent <= mostAbsent && now < seenAt + keepMs)) continue;
+      sessions.delete(session);
+      absent--;
     }
     if (sessions.size === 0) logins.delete(user);
+  }
+
+  /** Last in the order in which sessions are forgotten. */
+  function see(sessions: Map<string, Login>, session: string, login: Login): void {
+    sessions.delete(session);
+    sessions.set(session, login);
   }
 
   return {
@@ -70,7 +86,13 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
       for (const hold of entry.holds) add(hold, now);
       const epoch = revokes === undefined ? undefined : (epochs.get(revokes)?.number ?? 0) + 1;
       if (revokes !== undefined && epoch !== undefined) epochs.set(revokes, { number: epoch, revokedAt: now });
-      for (const listener of [...listeners]) listener(entry);
+      for (const listener of [...listeners]) {
+        try {
+          listener({ ...entry, epoch });
+        } catch (error) {
+          console.error(error); // the entry is written, whoever cannot take it
+        }
+      }
       return epoch;
     },
     hold: add,
@@ -97,16 +119,18 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
       const generation = known?.generation ?? ++generations;
       const ruling = rule(sessions, claim, generation);
       if (ruling.admitted) {
-        sessions.set(session, { generation, device, label, streams: (known?.streams ?? 0) + 1, leftAt: now });
+        const streams = (known?.streams ?? 0) + 1;
+        see(sessions, session, { generation, device, label, streams, seenAt: now, lost: false });
+        for (const loser of ruling.losers) sessions.set(loser, { ...(sessions.get(loser) as Login), lost: true });
         logins.set(user, sessions);
-      }
+      } else if (known) see(sessions, session, { ...known, seenAt: now }); // it knocks: it is not to be forgotten
       return ruling;
     },
     logout(user, session, generation, now) {
       const sessions = logins.get(user);
       const known = sessions?.get(session);
-      if (known?.generation !== generation) return;
-      sessions?.set(session, { ...known, streams: Math.max(0, known.streams - 1), leftAt: now });
+      if (!sessions || known?.generation !== generation) return;
+      see(sessions, session, { ...known, streams: Math.max(0, known.streams - 1), seenAt: now });
     },
     async take(limit, key) {
       let limiter = limiters.get(limit);
@@ -132,28 +156,22 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
 /** Who has a place, if this session comes in with this generation. Devices count, not sessions. Pure. */
 function rule(sessions: ReadonlyMap<string, Login>, claim: Claim, generation: number): Ruling {
   const { session, device, max, whenFull } = claim;
-  const devices = new Map<string, { newest: number; label: string | undefined }>();
-  for (const login of sessions.values()) {
-    const { newest } = devices.get(login.device) ?? { newest: 0 };
-    if (login.streams > 0 && login.generation > newest) {
-      devices.set(login.device, { newest: login.generation, label: login.label });
-    }
+  const present = [...sessions].filter(([, { streams, lost }]) => streams > 0 && !lost);
+  const devices = new Map<string, Login>(); // each by its newest session
+  for (const [, login] of present) {
+    if (login.generation > (devices.get(login.device)?.generation ?? 0)) devices.set(login.device, login);
   }
-  if (devices.has(device) && (devices.get(device)?.newest ?? 0) >= generation) {
-    return { admitted: true, generation, losers: [] }; // on a device that is inside already
-  }
-  const inside = devices.has(device);
+  const own = devices.get(device);
   devices.delete(device);
-  const others = [...devices.entries()].sort(([, a], [, b]) => b.newest - a.newest);
+  const others = [...devices.values()].sort((a, b) => b.generation - a.generation);
   if (whenFull === "oldest-wins") {
-    if (inside || others.length < max) return { admitted: true, generation, losers: [] };
-    return { admitted: false, by: others.at(-1)?.[1].label };
+    if (own || others.length < max) return { admitted: true, generation, losers: [] };
+    return { admitted: false, by: others.at(-1)?.label };
   }
-  const newer = others.filter(([, { newest }]) => newest > generation);
-  if (newer.length >= max) return { admitted: false, by: newer[0]?.[1].label };
-  const lost = new Set(others.slice(max - 1).map(([name]) => name));
-  const losers = [...sessions.entries()].filter(
-    ([name, login]) => name !== session && login.streams > 0 && lost.has(login.device),
-  );
-  return { admitted: true, generation, losers: losers.map(([name]) => name) };
+  const rank = Math.max(generation, own?.generation ?? 0);
+  const newer = others.filter((other) => other.generation > rank);
+  if (newer.length >= max) return { admitted: false, by: newer[0]?.label };
+  const lost = new Set(others.slice(max - 1).map((other) => other.device));
+  const losers = present.filter(([name, login]) => name !== session && lost.has(login.device)).map(([name]) => name);
+  return { admitted: true, generation, losers };
 }

@@ -47,9 +47,15 @@ export interface Entry {
   readonly origin: string;
 }
 
+/** An entry that was written, with the epoch that it has raised. */
+export interface Recorded extends Entry {
+  readonly epoch: number | undefined;
+}
+
 /** A session that wants in where logins are limited. */
 export interface Claim {
   readonly user: string;
+  /** Its name; of a stream without one, `stream:` and its id. */
   readonly session: string;
   readonly device: string;
   readonly label: string | undefined;
@@ -91,5 +97,5 @@ export interface Store {
   /** Takes one from a rate limit's budget. Answers in how many ms there is more, if there was none. */
   take(limit: RateLimit, key: string): Awaitable<number | undefined>;
   /** Calls the listener with each entry that any bouncer has recorded. Returns the removal. */
-  subscribe(listener: (entry: Entry) => void): () => void;
+  subscribe(listener: (entry: Recorded) => void): () => void;
 }

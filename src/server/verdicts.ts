@@ -8,7 +8,7 @@ import type { House } from "./house.js";
 import { checkLimit } from "./options.js";
 import { cut, putOut, type Report, reportOf } from "./put-out.js";
 import { type Selector, sessionKeyOf } from "./selector.js";
-import type { Entry, Hold, Verdict, Words } from "./store.js";
+import type { Hold, Recorded, Verdict, Words } from "./store.js";
 import type { Ending, Visit } from "./visit.js";
 
 /** How a verdict is carried out. */
@@ -48,8 +48,6 @@ export interface Decision {
   readonly words: Words;
   /** What is held against whoever comes later. */
   readonly holds?: (verdict: Verdict) => readonly Omit<Hold, "verdict" | "words">[];
-  /** Every session that is put out is told so at the door, too. */
-  readonly remembered?: boolean;
   /** Revokes the tokens of this user: only streams with older ones are put out. */
   readonly revokes?: string;
 }
@@ -62,11 +60,12 @@ export interface Verdicts {
   /** A verdict with a name, recorded and logged. */
   record(decision: Decision, found: readonly Visit[], options: Audit): Promise<{ verdict: Verdict; epoch?: number }>;
   /** Another bouncer has recorded this. */
-  overhear(entry: Entry): void;
+  overhear(entry: Recorded): void;
 }
 
 type Mode = NonNullable<VerdictOptions["mode"]>;
-type Audit = Pick<VerdictOptions, "by" | "note">;
+/** Who decided, and why. */
+export type Audit = Pick<VerdictOptions, "by" | "note">;
 
 /** Words on a companion leave before what they explain, if they leave within so many ms. */
 const headStartMs = 50;
@@ -75,9 +74,9 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
   const { store, rememberMs } = settings;
 
   async function record(decision: Decision, found: readonly Visit[], { by, note }: Audit, mode?: Mode) {
-    const { selector, words, holds, remembered, revokes } = decision;
+    const { selector, words, holds, revokes } = decision;
     const verdict: Verdict = { id: randomUUID(), at: new Date(clock.now()), selector, words, by, note };
-    const sessions = remembered ? remindersFor(found, verdict, () => mode !== "abort") : [];
+    const sessions = remindersFor(found, verdict, () => mode !== "abort");
     const all = [...(holds?.(verdict) ?? []), ...sessions].map((hold) => ({ ...hold, verdict: verdict.id, words }));
     const epoch = await store.record({ verdict, holds: all, revokes, origin: name });
     journal.verdict(verdict, found.length);
@@ -88,8 +87,9 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
    * By which names visits are told the reason at the door. A name that the client made up for one login is used up with
    * it. By any other it may come back by a new decision of its user's: it is told once, and only if it did not hear it.
    */
-  function remindersFor(visits: readonly Visit[], { at, selector }: Verdict, heard: (visit: Visit) => boolean) {
-    if (rememberMs === 0) return [];
+  function remindersFor(visits: readonly Visit[], { at, selector, words }: Verdict, heard: (visit: Visit) => boolean) {
+    // What passes by itself, or is held against the user anyway, need not be.
+    if (rememberMs === 0 || (words.reason !== "kicked" && words.reason !== "superseded")) return [];
     const until = at.getTime() + rememberMs;
     const keys = new Map<string, boolean>();
     for (const visit of visits) {
@@ -101,11 +101,16 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
     return [...keys].map(([key, once]) => ({ key, until, once }));
   }
 
-  /** Whom a recorded verdict means, of those inside. */
-  async function meant({ selector }: Verdict, revokes: string | undefined): Promise<readonly Visit[]> {
-    const epoch = revokes === undefined ? undefined : await store.epoch(revokes);
-    const found = registry.find(selector);
-    return epoch ? found.filter(({ who }) => isRevoked(who, epoch, settings.clockSkewMs) || !isDated(who)) : found;
+  /** Whom a recorded verdict means, of those inside; who is on the way in will find it noted. */
+  function meant(verdict: Verdict, epoch: number | undefined): readonly Visit[] {
+    const found = registry.find(verdict.selector);
+    if (epoch === undefined) {
+      arrivals.note(verdict);
+      return found;
+    }
+    arrivals.note(verdict, isUndated); // a fresh token may be on its way in
+    const revoked = { number: epoch, revokedAt: verdict.at.getTime() };
+    return found.filter(({ who }) => isUndated(who) || isRevoked(who, revoked, settings.clockSkewMs));
   }
 
   async function abort(visits: readonly Visit[], goodbye: ConnectError): Promise<readonly Ending[]> {
@@ -145,6 +150,7 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
     const goodbye = goodbyeOf(words, clock.now(), verdict);
     const witnesses = companions.of(visits).filter((companion) => !visits.includes(companion));
     companions.post(witnesses, eventOf("verdict", words, clock.now()));
+    if (mode === "abort" && witnesses.length > 0) await clock.sleep(headStartMs);
     return mode === "abort" ? await abort(visits, goodbye) : await putOut(visits, goodbye, forceAfterMs, clock);
   }
 
@@ -153,7 +159,7 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
     end,
     async carryOut(decision, options = {}) {
       const { mode, forceAfterMs, dryRun, limit, details, by, note } = checkVerdictOptions(options, settings);
-      const { selector, words, revokes } = decision;
+      const { selector, words } = decision;
       const found = registry.find(selector);
       if (dryRun) {
         const outcomes = found.map(() => "matched" as const);
@@ -161,20 +167,19 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
       }
       if (found.length > limit) throw new LimitError(words.reason, found.length, limit);
       const { verdict, epoch } = await record(decision, found, { by, note }, mode);
-      if (revokes === undefined) arrivals.note(verdict); // a fresh token may be on its way in
-      const visits = await meant(verdict, revokes);
+      const visits = meant(verdict, epoch);
       const endings = await end(verdict, visits, words, forceAfterMs, mode);
-      if (decision.remembered && mode === "tell") await remind(verdict, visits, endings);
+      if (mode === "tell") await remind(verdict, visits, endings);
       const report = reportOf(visits, endings, verdict.id, details);
       journal.outcome(verdict, report);
       return { ...report, epoch };
     },
-    overhear({ verdict, revokes, origin }) {
+    overhear({ verdict, epoch, origin }) {
       if (origin === name) return;
       const carryOut = async () => {
-        if (revokes === undefined) arrivals.note(verdict);
-        const visits = await meant(verdict, revokes);
+        const visits = meant(verdict, epoch);
         const endings = await end(verdict, visits, verdict.words, settings.forceAfterMs);
+        await remind(verdict, visits, endings);
         journal.outcome(verdict, reportOf(visits, endings, verdict.id, false));
       };
       carryOut().catch((error) => journal.failure(error, "another bouncer's verdict could not be carried out"));
@@ -183,8 +188,17 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
 }
 
 /** Credentials that tell neither an epoch nor a time cannot be told to be fresh. */
-function isDated({ epoch, issuedAt }: Visit["who"]): boolean {
-  return epoch !== undefined || issuedAt !== undefined;
+function isUndated({ epoch, issuedAt }: Visit["who"]): boolean {
+  return epoch === undefined && issuedAt === undefined;
+}
+
+/** @throws TypeError that names the option. */
+export function checkAudit(audit: Audit): Audit {
+  const { by, note } = objectOf("options", audit, ["by", "note"]);
+  for (const [name, text] of Object.entries({ by, note })) {
+    if (text !== undefined && typeof text !== "string") throw invalid(`options.${name}`, text, "a string");
+  }
+  return audit;
 }
 
 const known = ["mode", "forceAfterMs", "dryRun", "limit", "details", "by", "note"] as const;
@@ -200,8 +214,6 @@ function checkVerdictOptions(options: VerdictOptions, settings: House["settings"
   for (const [name, flag] of Object.entries({ dryRun, details })) {
     if (typeof flag !== "boolean") throw invalid(`options.${name}`, flag, "true or false");
   }
-  for (const [name, text] of Object.entries({ by, note })) {
-    if (text !== undefined && typeof text !== "string") throw invalid(`options.${name}`, text, "a string");
-  }
+  checkAudit({ by, note });
   return { mode, forceAfterMs, dryRun, limit, details, by, note };
 }
