@@ -135,8 +135,11 @@ test("a verdict about another stream of the session arrives before that stream i
   const { messages, end } = collect(chat.subscribe({}));
   await vi.waitFor(() => expect(messages).toHaveLength(1));
   const [stream] = bouncer.list().filter(({ method }) => method.endsWith("Subscribe"));
-  void bouncer.kick({ stream: stream?.id }, { message: "Idle" }, { mode: "abort" });
+  const kick = bouncer.kick({ stream: stream?.id }, { message: "Idle" }, { mode: "abort" });
+  await clock.settle();
   expect(disconnectOf(await end)?.reason).toBe("kicked");
+  await clock.advance(5_000);
+  expect(await kick).toMatchObject({ matched: 1 });
   expect(lines.at(-2)).toBe("ended: kicked: Idle");
 });
 

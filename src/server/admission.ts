@@ -168,9 +168,9 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     const ruling = await asked(() => store.login(claim), refuse);
     if (!ruling.admitted) return refuse({ reason: "superseded", by: ruling.by, message: "signed in elsewhere" });
     for (const loser of ruling.losers) {
-      const nameless = loser.startsWith(namelessMark);
-      const selector = nameless ? { user, stream: loser.slice(namelessMark.length) } : { user, session: loser };
-      supersede(selector, label).catch((error) => journal.failure(error, "a session could not be superseded"));
+      supersede({ user, ...JSON.parse(loser) }, label).catch((error) =>
+        journal.failure(error, "a session could not be superseded"),
+      );
     }
     return ruling.generation;
   }
@@ -206,12 +206,10 @@ function capacityFor(perSecond: number): RateLimit {
   return { burst, perMs: (burst / perSecond) * 1_000 };
 }
 
-/** What a login is known by: without a name of its session's, each stream is a login of its own. */
+/** What a login is known by, as a part of a selector: without a name of its session's, each stream is a login of its own. */
 function placeOf({ session }: Who, { id }: Stream): string {
-  return session ?? namelessMark + id;
+  return JSON.stringify(session === undefined ? { stream: id } : { session });
 }
-
-const namelessMark = "stream:";
 
 function nameOf({ service, method }: StreamRequest | UnaryRequest): string {
   return `${service.typeName}/${method.name}`;

@@ -119,7 +119,8 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
       }
     };
     try {
-      const { verdict } = await verdicts.record({ selector: { all: true }, words }, visits, audit);
+      const how = { ...audit, mode: "tell", forceAfterMs, everywhere: false } as const;
+      const { verdict } = await verdicts.record({ selector: { all: true }, words }, visits, how);
       const report = () => reportOf([...endings.keys()], [...endings.values()], verdict.id, false);
       const announced = backAt === undefined ? words : { ...words, retryAt: new Date(backAt) };
       companions.post(companions.of(visits), eventOf("notice", announced, clock.now()));

@@ -131,8 +131,8 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
     releaseWithinMs: numberIn("releaseWithinMs", releaseWithinMs, 1),
     limit: checkLimit("limit", limit),
     logins: logins === undefined ? undefined : checkLogins(logins),
-    perUser: perUser === undefined ? undefined : checkRateLimit("rateLimits.perUser", perUser),
-    perAddress: perAddress === undefined ? undefined : checkRateLimit("rateLimits.perAddress", perAddress),
+    perUser: checkRation("rateLimits.perUser", perUser),
+    perAddress: checkRation("rateLimits.perAddress", perAddress),
     acceptPerSecond:
       acceptPerSecond === undefined ? undefined : numberIn("door.acceptPerSecond", acceptPerSecond, 0.001),
     windowMs: windowMs === undefined ? undefined : numberIn("door.windowMs", windowMs, 0, 3_600_000),
@@ -147,6 +147,13 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
 export function checkLimit(option: string, limit: unknown): number {
   if (limit === Number.POSITIVE_INFINITY || (Number.isInteger(limit) && (limit as number) >= 0)) return limit as number;
   throw invalid(option, limit, "a whole number of at least 0, or Infinity");
+}
+
+/** No longer than a timer of Node's can wait: a longer one fires at once, and there would be no limit. */
+function checkRation(option: string, ration: unknown): RateLimit | undefined {
+  if (ration === undefined) return undefined;
+  const { burst, perMs } = checkRateLimit(option, ration);
+  return { burst, perMs: numberIn(`${option}.perMs`, perMs, 1, 2 ** 31 - 1) };
 }
 
 function checkLogins(logins: unknown): NonNullable<Settings["logins"]> {

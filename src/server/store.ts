@@ -43,7 +43,12 @@ export interface Entry {
   readonly holds: readonly Hold[];
   /** Raises this user's epoch by one. */
   readonly revokes: string | undefined;
-  /** The bouncer that decided: it has carried the verdict out itself. */
+  /** How it is carried out. */
+  readonly mode: "tell" | "abort";
+  readonly forceAfterMs: number;
+  /** False: it is about the streams of its bouncer alone, as a drain is. */
+  readonly everywhere: boolean;
+  /** The bouncer that decided: it carries the verdict out itself. */
   readonly origin: string;
 }
 
@@ -55,7 +60,7 @@ export interface Recorded extends Entry {
 /** A session that wants in where logins are limited. */
 export interface Claim {
   readonly user: string;
-  /** Its name; of a stream without one, `stream:` and its id. */
+  /** What it is known by: a part of a selector, as JSON. */
   readonly session: string;
   readonly device: string;
   readonly label: string | undefined;

@@ -58,12 +58,13 @@ export interface Verdicts {
   /** Ends some visits for a verdict that was recorded before. */
   end(verdict: Verdict, visits: readonly Visit[], words: Words, forceAfterMs: number): Promise<readonly Ending[]>;
   /** A verdict with a name, recorded and logged. */
-  record(decision: Decision, found: readonly Visit[], options: Audit): Promise<{ verdict: Verdict; epoch?: number }>;
+  record(decision: Decision, found: readonly Visit[], how: How): Promise<{ verdict: Verdict; epoch?: number }>;
   /** Another bouncer has recorded this. */
   overhear(entry: Recorded): void;
 }
 
 type Mode = NonNullable<VerdictOptions["mode"]>;
+type How = Audit & { readonly mode: Mode; readonly forceAfterMs: number; readonly everywhere: boolean };
 /** Who decided, and why. */
 export type Audit = Pick<VerdictOptions, "by" | "note">;
 
@@ -73,12 +74,13 @@ const headStartMs = 50;
 export function createVerdicts({ name, settings, registry, arrivals, companions, journal, clock }: House): Verdicts {
   const { store, rememberMs } = settings;
 
-  async function record(decision: Decision, found: readonly Visit[], { by, note }: Audit, mode?: Mode) {
+  async function record(decision: Decision, found: readonly Visit[], how: How) {
     const { selector, words, holds, revokes } = decision;
+    const { by, note, mode, ...rest } = how;
     const verdict: Verdict = { id: randomUUID(), at: new Date(clock.now()), selector, words, by, note };
     const sessions = remindersFor(found, verdict, () => mode !== "abort");
     const all = [...(holds?.(verdict) ?? []), ...sessions].map((hold) => ({ ...hold, verdict: verdict.id, words }));
-    const epoch = await store.record({ verdict, holds: all, revokes, origin: name });
+    const epoch = await store.record({ verdict, holds: all, revokes, mode, ...rest, origin: name });
     journal.verdict(verdict, found.length);
     return { verdict, ...(epoch !== undefined && { epoch }) };
   }
@@ -166,7 +168,7 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
         return { ...reportOf(found, outcomes, undefined, details), epoch: undefined };
       }
       if (found.length > limit) throw new LimitError(words.reason, found.length, limit);
-      const { verdict, epoch } = await record(decision, found, { by, note }, mode);
+      const { verdict, epoch } = await record(decision, found, { by, note, mode, forceAfterMs, everywhere: true });
       const visits = meant(verdict, epoch);
       const endings = await end(verdict, visits, words, forceAfterMs, mode);
       if (mode === "tell") await remind(verdict, visits, endings);
@@ -174,12 +176,12 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
       journal.outcome(verdict, report);
       return { ...report, epoch };
     },
-    overhear({ verdict, epoch, origin }) {
-      if (origin === name) return;
+    overhear({ verdict, epoch, mode, forceAfterMs, everywhere, origin }) {
+      if (origin === name || !everywhere) return;
       const carryOut = async () => {
         const visits = meant(verdict, epoch);
-        const endings = await end(verdict, visits, verdict.words, settings.forceAfterMs);
-        await remind(verdict, visits, endings);
+        const endings = await end(verdict, visits, verdict.words, forceAfterMs, mode);
+        if (mode === "tell") await remind(verdict, visits, endings);
         journal.outcome(verdict, reportOf(visits, endings, verdict.id, false));
       };
       carryOut().catch((error) => journal.failure(error, "another bouncer's verdict could not be carried out"));

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { drainOn, memoryStore, type Report, type Signal } from "../../src/server/index.js";
+import { createFakeStream } from "./fake-stream.js";
+import { openVenue } from "./venue.js";
+
+const signal: Signal = "SIGUSR2"; // which nothing else in this process listens to
+const exit = vi.spyOn(process, "exit");
+
+beforeEach(() => {
+  exit.mockReset();
+  exit.mockImplementation(() => undefined as never);
+});
+
+afterEach(() => {
+  process.removeAllListeners(signal);
+});
+
+const emit = () => process.emit(signal, signal);
+
+test("on a signal drains with the options, and then calls what comes next with the report", async () => {
+  const venue = openVenue();
+  const guests = [venue.enter({ user: "ann" }), venue.enter({ user: "bob" })];
+  await venue.clock.settle();
+  const reports: Report[] = [];
+  drainOn([signal], venue.bouncer, {
+    overMs: 10_000,
+    message: "Deploying",
+    onDrained: (report) => reports.push(report),
+  });
+  await venue.clock.advance(60_000);
+  expect(guests.map(({ told }) => told)).toEqual([undefined, undefined]); // not before
+  emit();
+  await venue.clock.settle();
+  expect((await venue.enter({ user: "eve" }).end)?.reason).toBe("maintenance");
+  expect([guests.map(({ told }) => told?.message), reports]).toEqual([["Deploying", undefined], []]);
+  await venue.clock.advance(10_000);
+  expect(guests.map(({ told }) => told?.message)).toEqual(["Deploying", "Deploying"]);
+  expect(reports).toEqual([expect.objectContaining({ matched: 2, told: 2 })]);
+  expect(exit).not.toHaveBeenCalled();
+  expect(venue.clock.sleepers).toBe(0);
+});
+
+test("says when the service is back, counted from the signal", async () => {
+  const venue = openVenue();
+  drainOn([signal], venue.bouncer, { backAfterMs: 30_000, returnPerSecond: 100, onDrained: () => {} });
+  await venue.clock.advance(5_000);
+  const guest = venue.enter({ user: "ann" });
+  await venue.clock.settle();
+  const back = venue.clock.now() + 30_000;
+  emit();
+  expect(await guest.end).toMatchObject({ reason: "maintenance", retryAt: new Date(back) });
+});
+
+test.each([
+  ["0 if all were told", undefined, 0],
+  ["1 if one was not", { below: true }, 1],
+])("ends the process, without anything else to do, with the exit code %s", async (_, stuck, code) => {
+  const venue = openVenue();
+  venue.enter({ user: "ann", ...(stuck && { below: createFakeStream() }) });
+  await venue.clock.settle();
+  drainOn([signal], venue.bouncer);
+  emit();
+  await venue.clock.advance(5_000);
+  expect(exit.mock.calls).toEqual([[code]]);
+});
+
+test("a second signal ends the process at once", async () => {
+  const venue = openVenue();
+  venue.enter({ user: "ann" });
+  venue.enter({ user: "bob" });
+  await venue.clock.settle();
+  drainOn([signal], venue.bouncer, { overMs: 60_000, onDrained: () => {} });
+  emit();
+  await venue.clock.settle();
+  expect(exit).not.toHaveBeenCalled();
+  emit();
+  expect(exit.mock.calls).toEqual([[1]]);
+  await venue.clock.advance(60_000);
+});
+
+test("a drain that fails is told, and the process ends all the same, for it was asked to", async () => {
+  const { record: _, ...store } = memoryStore();
+  const venue = openVenue({ store: { ...store, record: () => Promise.reject(new Error("store down")) } });
+  drainOn([signal], venue.bouncer, { onDrained: () => {} });
+  emit();
+  await venue.clock.settle();
+  expect(venue.failures).toEqual(["the drain on SIGUSR2 failed: Error: store down"]);
+  expect(exit.mock.calls).toEqual([[1]]);
+});
+
+test("waits for a drain that somebody else has begun, and then goes on with its report", async () => {
+  const venue = openVenue();
+  for (const user of ["ann", "bob"]) venue.enter({ user });
+  await venue.clock.settle();
+  const reports: Report[] = [];
+  drainOn([signal], venue.bouncer, { onDrained: (report) => reports.push(report) });
+  const theirs = venue.bouncer.drain({ overMs: 10_000 });
+  emit();
+  await venue.clock.advance(4_999);
+  expect(reports).toEqual([]);
+  await venue.clock.advance(5_001);
+  expect(reports).toEqual([await theirs]);
+  expect(venue.failures).toEqual([]);
+});
+
+test("does nothing any more after its removal, and listens to nothing", async () => {
+  const venue = openVenue();
+  const off = drainOn([signal, "SIGHUP"], venue.bouncer, { onDrained: () => {} });
+  expect([process.listenerCount(signal), process.listenerCount("SIGHUP")]).toEqual([1, 1]);
+  off();
+  expect([process.listenerCount(signal), process.listenerCount("SIGHUP")]).toEqual([0, 0]);
+  emit();
+  await venue.clock.settle();
+  expect(venue.bouncer.stats().draining).toBe(false);
+});
+
+test.each<[unknown, unknown, string]>([
+  [[], {}, 'signals: expected an array such as ["SIGTERM"], got []'],
+  ["SIGTERM", {}, 'signals: expected an array such as ["SIGTERM"], got "SIGTERM"'],
+  [[signal], { onDrained: 5 }, "options.onDrained: expected a function, got 5"],
+  [[signal], { backAfterMs: Number.NaN }, "options.backAfterMs: expected a number of at least 0, got NaN"],
+  [[signal], { overMs: -1 }, "options.overMs: expected a number from 0 to 86400000, got -1"],
+])("refuses what is wrong by its name, and listens to nothing: %j, %j", (signals, options, message) => {
+  const { bouncer } = openVenue();
+  expect(() => drainOn(signals as Signal[], bouncer, options as object)).toThrow(message);
+  expect(process.listenerCount(signal)).toBe(0);
+});
