@@ -57,6 +57,8 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
   let answered: Promise<void> = Promise.resolve();
   let open = 0;
   let linger = new AbortController();
+  let again = new AbortController();
+  let patient = true;
 
   /** Opens the companion, unless it is there, or known not to be had. Resolves with its first answer, good or bad. */
   function start(): Promise<void> {
@@ -104,8 +106,20 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
       if (current === own) {
         current = undefined;
         if (!welcomed) askAt = clock.now() + againMs;
+        askAgain();
       }
     }
+  }
+
+  /** While streams go on, a companion that has ended is asked for again: no new stream may come to do it. */
+  function askAgain(): void {
+    if (open === 0 || known === "absent") return;
+    again.abort();
+    again = new AbortController();
+    clock.sleep(againMs * (1 + clock.random()), again.signal).then(
+      () => void start(),
+      () => {}, // no stream is left
+    );
   }
 
   function hear(event: AttendResponse["event"]): void {
@@ -147,6 +161,7 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
 
   function left(): void {
     if (--open > 0) return;
+    again.abort();
     linger = new AbortController();
     clock.sleep(lingerMs, linger.signal).then(stop, () => {}); // another stream came, or all is over
   }
@@ -162,7 +177,7 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
     entered();
     signal?.addEventListener("abort", left, { once: true });
     if (signal?.aborted) left();
-    if (known === "unasked" || (known === "asked" && current)) await within(start(), signal);
+    if (patient && (known === "unasked" || (known === "asked" && current))) await within(start(), signal);
     signal?.throwIfAborted(); // the companion may have heard a verdict
     try {
       const response = await transport.stream(method, signal, timeoutMs, named(header), input, values);
@@ -176,7 +191,12 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
 
   function within(answer: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     const timer = new AbortController();
-    const late = clock.sleep(patienceMs, timer.signal).catch(() => {}); // answered in time
+    const late = clock.sleep(patienceMs, timer.signal).then(
+      () => {
+        patient = false; // it hangs: the others need not wait for it as well
+      },
+      () => {}, // answered in time
+    );
     const gone = new Promise<void>((resolve) => {
       timer.signal.addEventListener("abort", () => resolve());
       signal?.addEventListener("abort", () => timer.abort(), { once: true });
@@ -193,11 +213,13 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
     restart() {
       name = newName(clock);
       askAt = 0;
+      patient = true;
       stop();
     },
     close() {
       stop();
       linger.abort();
+      again.abort();
       askAt = Number.POSITIVE_INFINITY;
     },
   };

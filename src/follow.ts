@@ -27,6 +27,8 @@ export interface Followed {
   readonly reopenable: boolean;
   /** Whether it asks the server for what it missed. */
   readonly resumes: boolean;
+  /** When its last attempt went out; epoch ms. */
+  readonly sentAt: number;
   /** The last message that the caller got. */
   readonly last: Message | undefined;
   /** Its attempt is over, if it has one: whatever the transport says. */
@@ -98,6 +100,7 @@ export function follow(
   let first = true;
   let ended: { readonly error: unknown; told: boolean } | undefined;
   let last: Message | undefined;
+  let sentAt = 0;
   let pendingSince = 0;
   let quiet = true; // no message yet in this attempt
 
@@ -106,6 +109,9 @@ export function follow(
     resumes: entry?.resume !== undefined,
     get reopenable() {
       return followed && !(entry?.finite && last !== undefined);
+    },
+    get sentAt() {
+      return sentAt;
     },
     get last() {
       return last;
@@ -160,7 +166,7 @@ export function follow(
     const controller = new AbortController();
     const current: Attempt = { controller, retire, lose: () => {} };
     attempt = current;
-    pendingSince = clock.now();
+    pendingSince = sentAt = clock.now();
     const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
     // Raced by hand, as everywhere: an abort can be lost on its way through fetch (nodejs/undici#4627).
     const opened = await new Promise<StreamResponse>((resolve, reject) => {

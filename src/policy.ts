@@ -152,8 +152,9 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const delayMs = backoffMs(policy, attempt.number, attempt.random, attempt.previousMs);
   const at = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : Number.NaN;
   if (Number.isNaN(at) && attempt.windowMs !== undefined && attempt.number === 1 && isLoss(reason)) {
-    const afterMs = attempt.windowMs * attempt.random;
-    const why = `${reason}: in ${seconds(afterMs)}, spread over the server's window of ${seconds(attempt.windowMs)}`;
+    const windowMs = Math.min(attempt.windowMs, maxServerMs);
+    const afterMs = windowMs * attempt.random;
+    const why = `${reason}: in ${seconds(afterMs)}, spread over the server's window of ${seconds(windowMs)}`;
     return { action: "reconnect", afterMs, why };
   }
   if (Number.isNaN(at)) {
@@ -164,7 +165,9 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const askedMs = Math.max(0, at - attempt.now);
   const floorMs = Math.min(maxServerMs, askedMs);
   const capped = floorMs < askedMs ? `, at most ${seconds(floorMs)}` : "";
-  if ("reserved" in disconnect && disconnect.reserved && capped === "") {
+  // One such time is a ticket. Several in a row that are all over at once would be a loop.
+  const isTicket = attempt.number === 1 || askedMs >= 1_000;
+  if ("reserved" in disconnect && disconnect.reserved && capped === "" && isTicket) {
     return { action: "reconnect", afterMs: askedMs, refresh, why: `${reason}: reserved in ${seconds(askedMs)}` };
   }
   const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;

@@ -83,7 +83,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   };
   const gate = createGate({ ...settings, emit });
   const calls = new Set<(error: ConnectError) => void>(); // unary calls on their way, and what ends each
-  let notice: { readonly announced: DisconnectInit; readonly from: number; readonly until: number } | undefined;
+  let notice: Notice | undefined;
   let nextId = 1;
   let logins = 0;
 
@@ -103,7 +103,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       }
     },
     lost(stream, evidence) {
-      const disconnect = named(evidence);
+      const disconnect = named(evidence, stream.sentAt);
       if (disconnect) return gate.lost(stream, disconnect);
       gate.answered(stream);
       if ("error" in evidence) stream.stop("failed", evidence.error);
@@ -120,19 +120,21 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       }),
   };
 
-  function named(evidence: Evidence): Disconnect | undefined {
+  function named(evidence: Evidence, sentAt: number): Disconnect | undefined {
     const now = clock.now();
+    const counts = notice && notice.from <= now && now <= notice.until && sentAt <= notice.ofStreamsBefore;
     return classify(evidence, {
       now,
       reasons: settings.mappings,
       abortedMeans: settings.abortedMeans,
-      notice: notice && notice.from <= now && now <= notice.until ? notice.announced : undefined,
+      notice: counts ? notice?.announced : undefined,
     });
   }
 
-  /** Something was announced, for a time if that is known. */
-  function remember(announced: DisconnectInit, at: number = clock.now()): void {
-    notice = { announced, from: at - settings.noticeMs, until: at + settings.noticeMs };
+  /** Something was announced, for a time if that is known. What was `decided` explains no stream that was sent after it. */
+  function remember(announced: DisconnectInit, at: number = clock.now(), decided = false): void {
+    const ofStreamsBefore = decided ? at : Number.POSITIVE_INFINITY;
+    notice = { announced, from: at - settings.noticeMs, until: at + settings.noticeMs, ofStreamsBefore };
   }
 
   /** Apart from the core, for most sessions have no companion. */
@@ -149,13 +151,13 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
           emit(event("notice", { announced, at }));
         },
         decided(words) {
-          remember(words);
+          remember(words, clock.now(), true);
           const disconnect = classify({ trailer: new Headers(), endless: true }, { notice: words });
           if (disconnect) gate.overheard(disconnect);
         },
         ended(error, welcomed) {
           const spoken = overhear(error, logins);
-          if (spoken && welcomed) remember(spoken); // it explains what is cut with it
+          if (spoken && welcomed) remember(spoken, clock.now(), true); // it explains what is cut with it
         },
       });
     } catch (error) {
@@ -285,6 +287,14 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     (listener: Listener<Reason>) => on(reason as Reason, listener),
   ]);
   return Object.assign(session, Object.fromEntries(listeners)) as Session;
+}
+
+/** Announced words, and which cuts they explain. Times are epoch ms. */
+interface Notice {
+  readonly announced: DisconnectInit;
+  readonly from: number;
+  readonly until: number;
+  readonly ofStreamsBefore: number;
 }
 
 /** What is ready only in a moment. */

@@ -271,6 +271,7 @@ describe("the tables", () => {
       limit: true,
       logins: true,
       rateLimits: true,
+      addressOf: true,
       door: true,
       clockSkewMs: true,
       heartbeatMs: true,

@@ -1,15 +1,15 @@
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
 import { AdminService } from "../gen/farewell/v1/admin_pb.js";
 import { SessionService } from "../gen/farewell/v1/session_pb.js";
-import { fullBucket, type RateLimit, take } from "../rate-limit.js";
+import type { RateLimit } from "../rate-limit.js";
+import { createAcceptor, networkOf } from "./accept.js";
 import type { Arrival } from "./arrivals.js";
 import { judge } from "./door.js";
 import { goodbyeOf } from "./goodbye.js";
 import type { House } from "./house.js";
-import { identityKey, type Who, whoIs } from "./identity.js";
+import { type Call, identityKey, type Who, whoIs } from "./identity.js";
 import { type Line, lineOf, rawKey } from "./line.js";
 import { keysOf, type Selector } from "./selector.js";
-import { type Ledger, reserve } from "./slots.js";
 import type { Awaitable, Words } from "./store.js";
 import { createVisit, type Stream, type Visit, visitKey } from "./visit.js";
 
@@ -21,13 +21,26 @@ interface Orders {
   expire(stream: string): Promise<unknown>;
 }
 
+/** How far ahead the door gives out tickets, at least. */
+const horizonMs = 60_000;
+
 /** Everything between a call's arrival and its handler. What costs least comes first. */
 export function createAdmission(house: House, { supersede, expire }: Orders): Interceptor {
   const { name, settings, registry, arrivals, journal, clock } = house;
-  const { store, identify, logins, perUser, perAddress, acceptPerSecond, clockSkewMs } = settings;
-  const capacity = acceptPerSecond === undefined ? undefined : capacityFor(acceptPerSecond);
-  let bucket = capacity && fullBucket(capacity, clock.now());
-  let ledger: Ledger = { freeAt: 0 };
+  const {
+    store,
+    identify,
+    logins,
+    perUser,
+    perAddress,
+    addressOf,
+    acceptPerSecond,
+    windowMs = 0,
+    clockSkewMs,
+  } = settings;
+  const acceptor = () => createAcceptor(acceptPerSecond ?? Infinity, Math.max(windowMs, horizonMs), clock.now());
+  // Companions come beside other streams, and have budgets of their own.
+  const accept = acceptPerSecond === undefined ? undefined : { stream: acceptor(), companion: acceptor() };
   let streams = 0;
 
   return (next) => async (request) => {
@@ -35,8 +48,8 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     const raw = request.contextValues.get(rawKey);
     const line = raw && lineOf(raw);
     if (!request.stream) {
-      const who = await identified(request, line?.peer);
-      await standing(who, request, line?.peer); // not inside: it will be over by itself
+      const call = callOf(request, line?.peer);
+      await standing(await identified(call), call); // not inside: it will be over by itself
       return next(request);
     }
     const arrival = arrivals.enter();
@@ -50,15 +63,27 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
   };
 
   async function admit(request: StreamRequest, line: Line | undefined, arrival: Arrival): Promise<Visit> {
-    const beside = request.service.typeName === SessionService.typeName; // a companion comes with another stream
-    const refuse = refuser(request, line?.peer);
+    const kind = request.service.typeName === SessionService.typeName ? "companion" : "stream";
+    const call = callOf(request, line?.peer);
+    const refuse = refuser(call);
     if (house.closing) refuse(house.closing());
-    if (!beside) accept(refuse);
-    const who = await identified(request, line?.peer);
-    await ration(who, beside ? "companion:" : "", refuse);
-    await standing(who, request, line?.peer);
+    const ticket = accept?.[kind](clock.now(), clock.random());
+    if (ticket) {
+      const { at, reserved } = ticket;
+      refuse({ reason: "throttled", retryAt: new Date(at), reserved, message: "too many at once" });
+    }
+    if (perAddress) {
+      const address = addressOf(call);
+      const message = "too many streams from this address";
+      if (address !== undefined) await ration(perAddress, `${kind}:address:${networkOf(address)}`, message, refuse);
+    }
+    const who = await identified(call);
+    if (perUser && who.user !== undefined) {
+      await ration(perUser, `${kind}:user:${who.user}`, "too many streams of this user", refuse);
+    }
+    await standing(who, call);
 
-    const visit = createVisit(streamFor(request, who, line, beside), who, line, (error) => {
+    const visit = createVisit(streamFor(call, who, kind), who, line, (error) => {
       journal.failure(error, `the handler of ${nameOf(request)} failed after its client was put out`);
     });
     registry.add(visit);
@@ -74,8 +99,8 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     try {
       const missed = arrival.missed(who, visit.stream.id);
       if (missed) refuse(missed.words);
-      await standing(who, request, line?.peer); // again: what was decided since is seen here, or finds the visit
-      generation = await place(visit, refuse);
+      await standing(who, call); // again: what was decided since is seen here, or finds the visit
+      if (kind === "stream") generation = await place(visit, refuse);
       if (visit.life.aborted) throw new ConnectError("the client has left", Code.Canceled);
       if (visit.goodbye) throw visit.goodbye;
       if (house.closing) refuse(house.closing());
@@ -96,49 +121,27 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     return visit;
   }
 
-  function streamFor(request: StreamRequest, who: Who, line: Line | undefined, companion: boolean): Stream {
+  function streamFor({ method, peer }: Call, who: Who, kind: "stream" | "companion"): Stream {
     const { user, session, device, tags } = who;
     const id = `${name}-${++streams}`;
     const since = new Date(clock.now());
-    return { id, user, session, device, tags, method: nameOf(request), companion, peer: line?.peer, since };
+    return { id, user, session, device, tags, method, companion: kind === "companion", peer, since };
   }
 
-  /** Lets in no more than the server takes in a second; who is one too many gets the next free ticket. */
-  function accept(refuse: (words: Words) => never): void {
-    if (!capacity || !bucket) return;
-    const now = clock.now();
-    const taken = take(capacity, bucket, now);
-    if (taken.at <= now) {
-      bucket = taken.bucket;
-      return;
-    }
-    const ticket = reserve(ledger, taken.at, acceptPerSecond as number);
-    ledger = ticket.ledger;
-    refuse({
-      reason: "throttled",
-      retryAt: new Date(Math.ceil(ticket.at)),
-      reserved: true,
-      message: "too many at once",
-    });
+  async function ration(
+    limit: RateLimit,
+    key: string,
+    message: string,
+    refuse: (words: Words) => never,
+  ): Promise<void> {
+    const waitMs = await asked(() => store.take(limit, key), refuse);
+    if (waitMs !== undefined) refuse({ reason: "throttled", retryAt: new Date(clock.now() + waitMs), message });
   }
 
-  /** `kind`: companions have a budget of their own. */
-  async function ration({ user, address }: Who, kind: string, refuse: (words: Words) => never): Promise<void> {
-    const take = async (limit: RateLimit | undefined, key: string, message: string) => {
-      const waitMs = limit && (await asked(() => store.take(limit, key), refuse));
-      if (waitMs !== undefined) refuse({ reason: "throttled", retryAt: new Date(clock.now() + waitMs), message });
-    };
-    if (address !== undefined)
-      await take(perAddress, `${kind}address:${address}`, "too many streams from this address");
-    if (user !== undefined) await take(perUser, `${kind}user:${user}`, "too many streams of this user");
-  }
-
-  async function identified(request: StreamRequest | UnaryRequest, peer: string | undefined): Promise<Who> {
-    const { header, contextValues, signal } = request;
-    const call = { method: nameOf(request), header, peer, contextValues, signal };
+  async function identified(call: Call): Promise<Who> {
     try {
       const identity = await identify(call);
-      contextValues.set(identityKey, identity);
+      call.contextValues.set(identityKey, identity);
       return whoIs(identity, call);
     } catch (error) {
       if (!isStatus(error)) journal.failure(error, "identify failed");
@@ -147,8 +150,8 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
   }
 
   /** Refuses whom something is held against. */
-  async function standing(who: Who, request: StreamRequest | UnaryRequest, peer: string | undefined): Promise<void> {
-    const refuse = refuser(request, peer, who);
+  async function standing(who: Who, call: Call): Promise<void> {
+    const refuse = refuser(call, who);
     const now = clock.now();
     const holds = await asked(() => store.standing(keysOf(who), now), refuse);
     const epoch = who.user === undefined ? undefined : await asked(() => store.epoch(who.user as string), refuse);
@@ -192,18 +195,17 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     }
   }
 
-  function refuser(request: StreamRequest | UnaryRequest, peer: string | undefined, who?: Who) {
+  function refuser({ method, peer }: Call, who?: Who) {
     return (words: Words): never => {
-      journal.refusal(words, { method: nameOf(request), peer, user: who?.user, session: who?.session });
+      journal.refusal(words, { method, peer, user: who?.user, session: who?.session });
       throw goodbyeOf(words, clock.now());
     };
   }
 }
 
-/** A second's worth at once, or one. */
-function capacityFor(perSecond: number): RateLimit {
-  const burst = Math.max(1, perSecond);
-  return { burst, perMs: (burst / perSecond) * 1_000 };
+function callOf(request: StreamRequest | UnaryRequest, peer: string | undefined): Call {
+  const { header, contextValues, signal } = request;
+  return { method: nameOf(request), header, peer, contextValues, signal };
 }
 
 /** What a login is known by, as a part of a selector: without a name of its session's, each stream is a login of its own. */

@@ -68,7 +68,7 @@ export interface Bouncer {
   kick(selector: Selector, words?: WordsOf<"kicked">, options?: VerdictOptions): Promise<Report>;
   /** Puts clients out and keeps them out until `until`, or for good. The selector is one user, session or tag. */
   ban(selector: Selector, words?: WordsOf<"banned">, options?: VerdictOptions): Promise<Report>;
-  /** Lifts a ban. Answers whether there was one. Takes the same selector as `ban`. */
+  /** Lifts a ban, or a `throttle`. Answers whether there was one. Takes the same selector. */
   unban(selector: Selector, audit?: Pick<VerdictOptions, "by" | "note">): Promise<boolean>;
   /** Puts clients out in favour of another session of the same account. The option `logins` does it by itself. */
   supersede(selector: Selector, words?: WordsOf<"superseded">, options?: VerdictOptions): Promise<Report>;

@@ -15,10 +15,16 @@ export interface Companions {
 export function createCompanions(registry: Registry): Companions {
   const posts = new Map<Visit, (event: Event) => void>();
 
-  function companionsOf({ who }: Visit): readonly Visit[] {
-    const { session } = who;
-    if (session === undefined) return [];
-    return registry.find({ session }).filter((other) => posts.has(other) && other.who.user === who.user);
+  function find(visits: readonly Visit[]): ReadonlySet<Visit> {
+    const sessions = new Map<string, Visit["who"]>();
+    for (const { who } of visits) {
+      if (who.session !== undefined) sessions.set(JSON.stringify([who.user, who.session]), who);
+    }
+    const found = new Set<Visit>();
+    for (const { user, session } of sessions.values()) {
+      for (const other of registry.find({ session })) if (posts.has(other) && other.who.user === user) found.add(other);
+    }
+    return found;
   }
 
   return {
@@ -26,7 +32,7 @@ export function createCompanions(registry: Registry): Companions {
       posts.set(visit, post);
       return () => void posts.delete(visit);
     },
-    of: (visits) => (posts.size === 0 ? [] : [...new Set(visits.flatMap(companionsOf))]),
+    of: (visits) => (posts.size === 0 ? [] : [...find(visits)]),
     post(companions, event) {
       for (const companion of companions) posts.get(companion)?.(event);
       return companions.length;

@@ -20,8 +20,6 @@ export interface Identity {
   readonly issuedAt?: Date | undefined;
   /** When the credentials end: the stream then ends with `unauthenticated`. @default never */
   readonly expiresAt?: Date | undefined;
-  /** The address that rate limits count by, where a proxy hides it. @default the peer's */
-  readonly address?: string | undefined;
 }
 
 /** What `identify` is given: a call that has not been let in. */
@@ -44,15 +42,14 @@ export type Identify = (call: Call) => Identity | undefined | Promise<Identity |
 export interface Who {
   readonly user: string | undefined;
   readonly session: string | undefined;
-  /** The session's name is the client's own claim: it counts for its own user only. */
-  readonly claimed: boolean;
+  /** The client's own name for this login, from its companion. Anybody can claim one, so it counts for its user only. */
+  readonly claim: string | undefined;
   readonly device: string | undefined;
   readonly tags: readonly string[];
   readonly label: string | undefined;
   readonly epoch: number | undefined;
   readonly issuedAt: number | undefined;
   readonly expiresAt: number | undefined;
-  readonly address: string | undefined;
 }
 
 export const identityKey: ContextKey<Identity | undefined> = createContextKey<Identity | undefined>(undefined, {
@@ -69,12 +66,12 @@ export function identityOf(values: ContextValues): Identity | undefined {
   return values.get(identityKey);
 }
 
-const texts = ["user", "session", "device", "label", "address"] as const;
+const texts = ["user", "session", "device", "label"] as const;
 const times = ["issuedAt", "expiresAt"] as const;
 const known = [...texts, ...times, "tags", "epoch"];
 
 /** @throws TypeError that names the field. */
-export function whoIs(answer: Identity | undefined, { header, peer }: Pick<Call, "header" | "peer">): Who {
+export function whoIs(answer: Identity | undefined, { header }: Pick<Call, "header">): Who {
   const at = "the answer of identify";
   const identity = objectOf(at, answer ?? {}, known) as Identity;
   for (const name of texts) {
@@ -89,23 +86,22 @@ export function whoIs(answer: Identity | undefined, { header, peer }: Pick<Call,
       throw invalid(`${at}: ${name}`, time, "a Date, or undefined (a JWT has seconds: new Date(iat * 1000))");
     }
   }
-  const { user, session, device, label, epoch, issuedAt, expiresAt, address, tags = [] } = identity;
+  const { user, session, device, label, epoch, issuedAt, expiresAt, tags = [] } = identity;
   if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === "string")) {
     throw invalid(`${at}: tags`, tags, "an array of strings");
   }
   if (epoch !== undefined) numberIn(`${at}: epoch`, epoch, 0);
-  const claim = session === undefined ? claimOf(header) : undefined;
+  const claim = claimOf(header);
   return {
     user,
     session: session ?? claim,
-    claimed: claim !== undefined,
+    claim,
     device,
     tags: [...tags], // a registry that is indexed by them must find them as they were
     label,
     epoch,
     issuedAt: issuedAt?.getTime(),
     expiresAt: expiresAt?.getTime(),
-    address: address ?? peer,
   };
 }
 

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import { systemClock } from "../clock.js";
 
 // What is below a call: the HTTP/2 stream, or the HTTP/1.1 connection. The only place that touches it.
 
@@ -37,21 +38,49 @@ export function lineOf(raw: RawRequest): Line {
 
 function overHttp2(stream: ServerHttp2Stream): Line {
   const { session } = stream;
-  return {
+  let finished = false;
+  const line: Line = {
     peer: session?.socket?.remoteAddress,
     get flushed() {
-      // A connection that is destroyed takes along what nghttp2 had taken over but not written.
-      return stream.writableFinished && stream.sentTrailers !== undefined && !session?.destroyed;
+      return finished && stream.sentTrailers !== undefined;
     },
     onGone(listener) {
       if (stream.destroyed) queueMicrotask(listener);
-      else stream.once("close", listener);
+      else {
+        stream.once("close", listener);
+        stream.once("finish", () => {
+          // A connection that is destroyed takes along what nghttp2 had taken over but not written.
+          finished = session !== undefined && !session.destroyed && !session.socket.destroyed;
+          void linger(stream, session);
+        });
+      }
     },
     cut() {
-      // What ASP.NET's HttpContext.Abort() sends. CANCEL would read like the client's own abort.
-      if (!stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      // INTERNAL_ERROR is what ASP.NET's HttpContext.Abort() sends; CANCEL would read like the client's own abort.
+      const code = line.flushed ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR;
+      if (!stream.destroyed) stream.close(code);
     },
   };
+  return line;
+}
+
+const lingerMs = 50;
+
+/**
+ * A client that never ends its own half would keep an answered call open for ever. It is asked to stop as RFC 9113, section
+ * 8.1, says, but only when the answer has left: a reset overtakes whatever still waits in nghttp2's queue.
+ */
+async function linger(stream: ServerHttp2Stream, session: ServerHttp2Stream["session"]): Promise<void> {
+  const over = new AbortController();
+  stream.once("close", () => over.abort());
+  while (!stream.destroyed) {
+    await systemClock.sleep(lingerMs, over.signal).catch(() => {}); // closed, as it should be
+    if (stream.destroyed || !session || session.destroyed) return;
+    if (stream.sentTrailers !== undefined && (session.state.outboundQueueSize ?? 0) === 0) {
+      stream.close(constants.NGHTTP2_NO_ERROR);
+      return;
+    }
+  }
 }
 
 /** Node gives `contextValues` no response, but it tells of each one that is done (nodejs.org, diagnostics_channel). */
@@ -92,8 +121,10 @@ function overHttp1(request: IncomingMessage): Line {
   };
 }
 
-/** By TCP RST, so that what a client does not read is not kept for it; over TLS Node can only close. */
+/** By TCP RST, so that what a client does not read is not kept for it. Only TCP has one: TLS and Unix sockets close. */
 function destroy(socket: Socket): void {
-  if ("encrypted" in socket) socket.destroy();
-  else socket.resetAndDestroy();
+  try {
+    if (!("encrypted" in socket)) socket.resetAndDestroy();
+  } catch {} // ERR_INVALID_HANDLE_TYPE
+  socket.destroy();
 }

@@ -105,7 +105,7 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
     },
     lift(key, now) {
       const all = counting(key, now);
-      const left = all.filter(({ words }) => words.reason !== "banned");
+      const left = all.filter(({ words }) => words.reason !== "banned" && words.reason !== "throttled");
       keep(key, left);
       return left.length < all.length;
     },

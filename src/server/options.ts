@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../clock.js";
 import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../invalid.js";
 import { checkRateLimit, type RateLimit } from "../rate-limit.js";
-import type { Identify } from "./identity.js";
+import type { Call, Identify } from "./identity.js";
 import type { Logger } from "./journal.js";
 import { memoryStore } from "./memory-store.js";
 import type { Store } from "./store.js";
@@ -20,7 +20,7 @@ export interface BouncerOptions {
   readonly rememberMs?: number;
   /** How long an `onRelease` hook may take before it is reported. @default 5_000 */
   readonly releaseWithinMs?: number;
-  /** A verdict that matches more streams than this does nothing, unless its own `limit` says otherwise. @default 1_000 */
+  /** A verdict on a tag, or on all, that matches more streams does nothing, unless its own `limit` says so. @default 1_000 */
   readonly limit?: number;
   /**
    * How many devices of one user may be inside, and who yields to whom. `identify` should tell the session or the device,
@@ -29,6 +29,8 @@ export interface BouncerOptions {
   readonly logins?: { readonly max: number; readonly whenFull?: "newest-wins" | "oldest-wins" };
   /** How often one user, and one address, may open a stream. @default no bound */
   readonly rateLimits?: { readonly perUser?: RateLimit; readonly perAddress?: RateLimit };
+  /** The address that `perAddress` counts by, for servers behind a proxy; called before `identify`. @default the peer's */
+  readonly addressOf?: (call: Call) => string | undefined;
   /**
    * How many streams a second are let in, and the span over which clients are asked to spread their return after a crash:
    * about the number of clients, divided by `acceptPerSecond`. @default no bound, and no word
@@ -56,6 +58,7 @@ export interface Settings {
   readonly logins: { readonly max: number; readonly whenFull: "newest-wins" | "oldest-wins" } | undefined;
   readonly perUser: RateLimit | undefined;
   readonly perAddress: RateLimit | undefined;
+  readonly addressOf: (call: Call) => string | undefined;
   readonly acceptPerSecond: number | undefined;
   readonly windowMs: number | undefined;
   readonly clockSkewMs: number;
@@ -74,6 +77,7 @@ const known = [
   "limit",
   "logins",
   "rateLimits",
+  "addressOf",
   "door",
   "clockSkewMs",
   "heartbeatMs",
@@ -107,6 +111,7 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
     limit = 1_000,
     logins,
     rateLimits = {},
+    addressOf = ({ peer }) => peer,
     door = {},
     clockSkewMs = 1_000,
     heartbeatMs = 15_000,
@@ -114,6 +119,7 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
     reportError = console.error,
   } = options;
   functionIn("identify", identify);
+  functionIn("addressOf", addressOf);
   for (const method of storeMethods) functionIn(`store.${method}`, store?.[method]);
   if (logger !== undefined) {
     for (const level of ["debug", "info", "warn", "error"] as const) functionIn(`logger.${level}`, logger?.[level]);
@@ -133,13 +139,18 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
     logins: logins === undefined ? undefined : checkLogins(logins),
     perUser: checkRation("rateLimits.perUser", perUser),
     perAddress: checkRation("rateLimits.perAddress", perAddress),
+    addressOf,
     acceptPerSecond:
       acceptPerSecond === undefined ? undefined : numberIn("door.acceptPerSecond", acceptPerSecond, 0.001),
     windowMs: windowMs === undefined ? undefined : numberIn("door.windowMs", windowMs, 0, 3_600_000),
     clockSkewMs: numberIn("clockSkewMs", clockSkewMs, 0),
     heartbeatMs: numberIn("heartbeatMs", heartbeatMs, 10),
     clock,
-    reportError,
+    reportError: (error) => {
+      try {
+        reportError(error);
+      } catch {} // there is nobody left to tell
+    },
   };
 }
 

@@ -62,16 +62,16 @@ export function keyOf(selector: Selector): string {
 /** All keys under which something may be held against a caller. */
 export function keysOf(who: Who): readonly string[] {
   const { user, session, tags } = who;
+  const claim = claimKeyOf(who);
   return [
     ...(user === undefined ? [] : [`user:${user}`]),
     ...(session === undefined ? [] : [`session:${session}`]),
-    ...(who.claimed ? [sessionKeyOf(who) as string] : []),
+    ...(claim === undefined ? [] : [claim]),
     ...tags.map((tag) => `tag:${tag}`),
   ];
 }
 
-/** The key of a caller's own session. One that it merely claims counts for its own user only. */
-export function sessionKeyOf({ user, session, claimed }: Who): string | undefined {
-  if (session === undefined) return undefined;
-  return claimed ? `claim:${JSON.stringify([user, session])}` : `session:${session}`;
+/** The key of the client's own name for its login: only together with its user. */
+export function claimKeyOf({ user, claim }: Who): string | undefined {
+  return claim === undefined ? undefined : `claim:${JSON.stringify([user, claim])}`;
 }

@@ -31,6 +31,7 @@ export function sessionService(bouncer: Bouncer): ServiceImpl<typeof SessionServ
         untold.push(event);
         wake();
       });
+      visit.life.addEventListener("abort", close, { once: true }); // a stalled reader never resumes the generator
       const { expiresAt } = visit.who;
       const expiry = new AbortController();
       if (expiresAt !== undefined) {

@@ -91,7 +91,7 @@ export interface Store {
   standing(keys: readonly string[], now: number): Awaitable<readonly Hold[]>;
   /** A hold that is said once was said. */
   spend(hold: Hold): Awaitable<void>;
-  /** Forgets the bans under a key. Answers whether there were any. */
+  /** Forgets what keeps out under a key: `banned` and `throttled`. Answers whether there was any. */
   lift(key: string, now: number): Awaitable<boolean>;
   /** `undefined`: nothing was ever revoked. */
   epoch(user: string): Awaitable<Epoch | undefined>;

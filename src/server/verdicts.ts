@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { ConnectError } from "@connectrpc/connect";
 import { invalid, numberIn, objectOf, oneOf } from "../invalid.js";
 import { isRevoked } from "./door.js";
 import { eventOf } from "./event-of.js";
@@ -7,7 +6,7 @@ import { goodbyeOf } from "./goodbye.js";
 import type { House } from "./house.js";
 import { checkLimit } from "./options.js";
 import { cut, putOut, type Report, reportOf } from "./put-out.js";
-import { type Selector, sessionKeyOf } from "./selector.js";
+import { claimKeyOf, type Selector } from "./selector.js";
 import type { Hold, Recorded, Verdict, Words } from "./store.js";
 import type { Ending, Visit } from "./visit.js";
 
@@ -19,7 +18,7 @@ export interface VerdictOptions {
   readonly forceAfterMs?: number | undefined;
   /** Only counts what would match. @default false */
   readonly dryRun?: boolean | undefined;
-  /** Does nothing if more streams match. @default the bouncer's */
+  /** Does nothing if more streams match. @default the bouncer's, for a tag and for all; else no limit */
   readonly limit?: number | undefined;
   /** Names the streams in the report. @default false */
   readonly details?: boolean | undefined;
@@ -86,19 +85,24 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
   }
 
   /**
-   * By which names visits are told the reason at the door. A name that the client made up for one login is used up with
-   * it. By any other it may come back by a new decision of its user's: it is told once, and only if it did not hear it.
+   * By which names clients are told the reason at the door. The name that a companion made up for one login is used up with
+   * it. By any other a client may come back by a new decision of its user's: it is told once, and only if it did not hear.
    */
-  function remindersFor(visits: readonly Visit[], { at, selector, words }: Verdict, heard: (visit: Visit) => boolean) {
+  function remindersFor(visits: readonly Visit[], verdict: Verdict, heard: (visit: Visit) => boolean) {
+    const { at, selector, words } = verdict;
     // What passes by itself, or is held against the user anyway, need not be.
     if (rememberMs === 0 || (words.reason !== "kicked" && words.reason !== "superseded")) return [];
+    const { user: whole, ...narrower } = selector;
+    const wholeUser = whole !== undefined && Object.values(narrower).every((field) => field === undefined);
     const until = at.getTime() + rememberMs;
     const keys = new Map<string, boolean>();
     for (const visit of visits) {
-      const { user, session, claimed } = visit.who;
-      const nameless = session === undefined && selector.user !== undefined && selector.stream === undefined;
-      const key = sessionKeyOf(visit.who) ?? (nameless ? `user:${user}` : undefined);
-      if (key !== undefined && (claimed || !heard(visit))) keys.set(key, !claimed);
+      const { user, session } = visit.who;
+      const claim = claimKeyOf(visit.who);
+      if (claim !== undefined) keys.set(claim, false);
+      else if (heard(visit)) continue;
+      else if (session !== undefined) keys.set(`session:${session}`, true);
+      else if (wholeUser) keys.set(`user:${user}`, true);
     }
     return [...keys].map(([key, once]) => ({ key, until, once }));
   }
@@ -115,26 +119,11 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
     return found.filter(({ who }) => isUndated(who) || isRevoked(who, revoked, settings.clockSkewMs));
   }
 
-  async function abort(visits: readonly Visit[], goodbye: ConnectError): Promise<readonly Ending[]> {
-    const told = companions.of(visits).filter((companion) => visits.includes(companion));
-    const others = visits.filter((visit) => !told.includes(visit));
-    const first = putOut(told, goodbye, settings.forceAfterMs, clock);
-    if (told.length > 0) {
-      const timer = new AbortController();
-      await Promise.race([first, clock.sleep(headStartMs, timer.signal).catch(() => {})]);
-      timer.abort();
-    }
-    const rest = await cut(others, goodbye, clock);
-    const endings = new Map<Visit, Ending>(others.map((visit, index) => [visit, rest[index] as Ending]));
-    (await first).forEach((ending, index) => void endings.set(told[index] as Visit, ending));
-    return visits.map((visit) => endings.get(visit) as Ending);
-  }
-
   /** What could not be known when the verdict was recorded: who did not hear it. */
   async function remind(verdict: Verdict, visits: readonly Visit[], endings: readonly Ending[]): Promise<void> {
     const { id, words } = verdict;
-    const told = new Set(visits.filter((_, index) => endings[index] === "told"));
-    const missed = remindersFor(visits, verdict, (visit) => told.has(visit)).filter(({ once }) => once);
+    const told = new Set(visits.filter((_, index) => endings[index] === "told").map(clientOf));
+    const missed = remindersFor(visits, verdict, (visit) => told.has(clientOf(visit))).filter(({ once }) => once);
     try {
       for (const hold of missed) await store.hold({ ...hold, verdict: id, words }, clock.now());
     } catch (error) {
@@ -150,17 +139,38 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
     mode: Mode = "tell",
   ): Promise<readonly Ending[]> {
     const goodbye = goodbyeOf(words, clock.now(), verdict);
-    const witnesses = companions.of(visits).filter((companion) => !visits.includes(companion));
+    const among = new Set(visits);
+    const beside = companions.of(visits);
+    const witnesses = beside.filter((companion) => !among.has(companion));
     companions.post(witnesses, eventOf("verdict", words, clock.now()));
-    if (mode === "abort" && witnesses.length > 0) await clock.sleep(headStartMs);
-    return mode === "abort" ? await abort(visits, goodbye) : await putOut(visits, goodbye, forceAfterMs, clock);
+    if (mode === "tell") return await putOut(visits, goodbye, forceAfterMs, clock);
+
+    // Companions are told, and first, for they explain what happens to the others.
+    const messengers = new Set(beside.filter((companion) => among.has(companion)));
+    const others = visits.filter((visit) => !messengers.has(visit));
+    const telling = putOut([...messengers], goodbye, forceAfterMs, clock);
+    if (beside.length > 0) {
+      const timer = new AbortController();
+      const headStart = clock.sleep(headStartMs, timer.signal).catch(() => {}); // all were told before
+      await (witnesses.length > 0 ? headStart : Promise.race([telling, headStart]));
+      timer.abort();
+    }
+    const [told, rest] = await Promise.all([telling, cut(others, goodbye, clock)]);
+    const endings = new Map<Visit, Ending>();
+    [...messengers].forEach((visit, index) => void endings.set(visit, told[index] as Ending));
+    others.forEach((visit, index) => void endings.set(visit, rest[index] as Ending));
+    return visits.map((visit) => endings.get(visit) as Ending);
   }
 
   return {
     record,
     end,
     async carryOut(decision, options = {}) {
-      const { mode, forceAfterMs, dryRun, limit, details, by, note } = checkVerdictOptions(options, settings);
+      const { mode, forceAfterMs, dryRun, limit, details, by, note } = checkVerdictOptions(
+        options,
+        decision.selector,
+        settings,
+      );
       const { selector, words } = decision;
       const found = registry.find(selector);
       if (dryRun) {
@@ -189,6 +199,11 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
   };
 }
 
+/** A client hears a verdict on whichever of its streams. */
+function clientOf({ who, stream }: Visit): string {
+  return who.session === undefined ? stream.id : JSON.stringify([who.user, who.session]);
+}
+
 /** Credentials that tell neither an epoch nor a time cannot be told to be fresh. */
 function isUndated({ epoch, issuedAt }: Visit["who"]): boolean {
   return epoch === undefined && issuedAt === undefined;
@@ -206,10 +221,15 @@ export function checkAudit(audit: Audit): Audit {
 const known = ["mode", "forceAfterMs", "dryRun", "limit", "details", "by", "note"] as const;
 
 /** @throws TypeError that names the option. */
-function checkVerdictOptions(options: VerdictOptions, settings: House["settings"]) {
+function checkVerdictOptions(
+  options: VerdictOptions,
+  { user, session, stream }: Selector,
+  settings: House["settings"],
+) {
   objectOf("options", options, known);
   const { mode = "tell", forceAfterMs = settings.forceAfterMs, dryRun = false, details = false, by, note } = options;
-  const { limit = settings.limit } = options;
+  // A limit that is not given is against a slip of the pen, and a user who opens streams without end is none.
+  const { limit = (user ?? session ?? stream) ? Number.POSITIVE_INFINITY : settings.limit } = options;
   oneOf("options.mode", mode, ["tell", "abort"]);
   numberIn("options.forceAfterMs", forceAfterMs, 0);
   checkLimit("options.limit", limit);

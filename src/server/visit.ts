@@ -121,7 +121,11 @@ export function createVisit(stream: Stream, who: Who, line: Line | undefined, la
       const relay = () => handler.abort(request.signal.reason);
       if (request.signal.aborted) relay();
       else request.signal.addEventListener("abort", relay, { once: true });
-      const input = interruptible(request.message, () => {}, spent);
+      const input = interruptible(
+        request.message,
+        () => {},
+        () => {}, // that the client's half is cut off with it is no news
+      );
       interrupts.push(input.interrupt);
       const answer = new Promise<StreamResponse>((resolve, reject) => {
         if (goodbye) return reject(goodbye);
@@ -141,7 +145,8 @@ export function createVisit(stream: Stream, who: Who, line: Line | undefined, la
         const stop = (error: ConnectError) => {
           output.interrupt(error);
           // A handler's `finally` runs: now if it waits in a `yield`, else when its signal has woken it.
-          Promise.resolve(messages.return?.()).catch(spent);
+          const abandon = async () => messages.return?.();
+          abandon().catch(spent);
         };
         interrupts.push(stop);
         if (goodbye) stop(goodbye);

@@ -6,7 +6,7 @@ import { createArrivals } from "../../src/server/arrivals.js";
 import { whoIs } from "../../src/server/identity.js";
 import type { Verdict } from "../../src/server/store.js";
 
-const who = (user: string) => whoIs({ user }, { header: new Headers(), peer: undefined });
+const who = (user: string) => whoIs({ user }, { header: new Headers() });
 const verdict = (user: string, id = user): Verdict => ({
   id,
   at: new Date(0),

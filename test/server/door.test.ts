@@ -6,7 +6,7 @@ import { type Identity, whoIs } from "../../src/server/identity.js";
 import type { Hold, Words } from "../../src/server/store.js";
 
 const now = Date.UTC(2030, 0, 1);
-const who = (identity: Identity = {}) => whoIs(identity, { header: new Headers(), peer: undefined });
+const who = (identity: Identity = {}) => whoIs(identity, { header: new Headers() });
 const hold = (reason: Words["reason"], until?: number): Hold => ({
   key: "user:u",
   verdict: `${reason} ${until}`,

@@ -18,9 +18,8 @@ export interface FakeStream {
 export function createFakeStream(peer = "192.0.2.1", onReset: () => void = () => {}): FakeStream {
   let resets = 0;
   const stream = Object.assign(new EventEmitter(), {
-    session: { socket: { remoteAddress: peer } },
+    session: { socket: { remoteAddress: peer, destroyed: false }, destroyed: false, state: {} },
     destroyed: false,
-    writableFinished: false,
     sentTrailers: undefined as object | undefined,
     close() {
       resets++;
@@ -39,7 +38,7 @@ export function createFakeStream(peer = "192.0.2.1", onReset: () => void = () =>
       return resets;
     },
     finish() {
-      stream.writableFinished = true;
+      stream.emit("finish");
       stream.sentTrailers = {};
       vanish();
     },

@@ -2,9 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Identity, whoIs } from "../../src/server/identity.js";
 
-const call = (claim?: string, peer?: string) => ({
+const call = (claim?: string) => ({
   header: new Headers(claim === undefined ? {} : { "farewell-session": claim }),
-  peer,
 });
 
 describe("an identity", () => {
@@ -12,14 +11,13 @@ describe("an identity", () => {
     const nobody = {
       user: undefined,
       session: undefined,
-      claimed: false,
+      claim: undefined,
       device: undefined,
       tags: [],
       label: undefined,
       epoch: undefined,
       issuedAt: undefined,
       expiresAt: undefined,
-      address: undefined,
     };
     expect(whoIs(undefined, call())).toEqual(nobody);
     expect(whoIs({}, call())).toEqual(nobody);
@@ -35,18 +33,13 @@ describe("an identity", () => {
       epoch: 3,
       issuedAt: new Date(5_000),
       expiresAt: new Date(9_000),
-      address: "192.0.2.1",
     };
-    expect(whoIs(identity, call("abcdefgh", "::1"))).toEqual({
+    expect(whoIs(identity, call("abcdefgh"))).toEqual({
       ...identity,
-      claimed: false,
+      claim: "abcdefgh",
       issuedAt: 5_000,
       expiresAt: 9_000,
     });
-  });
-
-  test("takes the connection's address where the app names none", () => {
-    expect(whoIs({}, call(undefined, "::1")).address).toBe("::1");
   });
 
   test("does not change afterwards, whatever the app does with its own array of tags", () => {
@@ -64,7 +57,7 @@ describe("an identity", () => {
     [{ session: null }, "the answer of identify: session: expected a string that is not empty, or undefined, got null"],
     [{ device: {} }, "the answer of identify: device: expected a string"],
     [{ label: "" }, "the answer of identify: label: expected a string"],
-    [{ address: 1 }, "the answer of identify: address: expected a string"],
+    [{ address: "::1" }, "the answer of identify.address: unknown"],
     [{ tags: "vip" }, 'the answer of identify: tags: expected an array of strings, got "vip"'],
     [{ tags: ["vip", 1] }, "the answer of identify: tags: expected an array of strings"],
     [{ epoch: "1" }, 'the answer of identify: epoch: expected a number of at least 0, got "1"'],
@@ -81,9 +74,9 @@ describe("an identity", () => {
 describe("the client's own name for its session", () => {
   const claim = "0123456789abcdef0123456789abcdef";
 
-  test("is taken where the app names none, and marked as a claim", () => {
-    expect(whoIs({ user: "u" }, call(claim))).toMatchObject({ session: claim, claimed: true });
-    expect(whoIs({ user: "u", session: "s" }, call(claim))).toMatchObject({ session: "s", claimed: false });
+  test("is taken where the app names none, and kept beside the app's own", () => {
+    expect(whoIs({ user: "u" }, call(claim))).toMatchObject({ session: claim, claim });
+    expect(whoIs({ user: "u", session: "s" }, call(claim))).toMatchObject({ session: "s", claim });
   });
 
   test.each([
@@ -98,13 +91,13 @@ describe("the client's own name for its session", () => {
     "a,b,c,d,e",
   ])("is not taken unless it is short and harmless: %j", (odd) => {
     const header = { get: () => odd } as unknown as Headers; // not all of them pass a real header
-    expect(whoIs({}, { header, peer: undefined })).toMatchObject({ session: undefined, claimed: false });
+    expect(whoIs({}, { header })).toMatchObject({ session: undefined, claim: undefined });
   });
 
   test("is either taken letter by letter or not at all", () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 120 }), (text) => {
-        const { session } = whoIs({}, { header: { get: () => text } as unknown as Headers, peer: undefined });
+        const { session } = whoIs({}, { header: { get: () => text } as unknown as Headers });
         expect([undefined, text]).toContain(session);
         expect(session ?? "abcdefgh").toMatch(/^[A-Za-z0-9_.~-]{8,100}$/);
       }),

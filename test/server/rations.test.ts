@@ -29,9 +29,17 @@ describe("a rate limit", () => {
   });
 
   test("of an address counts all its users together, and those whose address is not known not at all", async () => {
-    const venue = openVenue({ rateLimits: { perAddress: { burst: 2, perMs: 10_000 } } });
-    const from = (user: string, address?: string) => venue.enter({ user, address });
-    const guests = [from("ann", "::1"), from("bob", "::1"), from("cat", "::1"), from("dan", "::2"), from("eve")];
+    const addresses = new Map<string, string>();
+    const venue = openVenue({
+      rateLimits: { perAddress: { burst: 2, perMs: 10_000 } },
+      addressOf: ({ header }) => addresses.get(header.get("farewell-session") ?? ""),
+    });
+    const from = (user: string, address?: string) => {
+      const claim = `claim-of-${user}`;
+      if (address !== undefined) addresses.set(claim, address);
+      return venue.enter({ user, claim });
+    };
+    const guests = [from("ann", "::1"), from("bob", "::1"), from("cat", "::2"), from("dan", "10::"), from("eve")];
     const found = await outcomes(venue, guests);
     expect(found.map((told) => told?.message)).toEqual([
       undefined,

@@ -6,7 +6,7 @@ import { matches, type Selector } from "../../src/server/selector.js";
 import { createVisit, type Visit } from "../../src/server/visit.js";
 
 function visit(id: string, identity: Identity): Visit {
-  const who = whoIs(identity, { header: new Headers(), peer: undefined });
+  const who = whoIs(identity, { header: new Headers() });
   const { user, session, device, tags } = who;
   const stream = {
     id,

@@ -1,13 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Identity, whoIs } from "../../src/server/identity.js";
-import { checkSelector, keyOf, keysOf, matches, type Selector, sessionKeyOf } from "../../src/server/selector.js";
+import { checkSelector, claimKeyOf, keyOf, keysOf, matches, type Selector } from "../../src/server/selector.js";
 
 const whoever = (identity: Identity, claim?: string) =>
-  whoIs(identity, {
-    header: new Headers(claim === undefined ? {} : { "farewell-session": claim }),
-    peer: undefined,
-  });
+  whoIs(identity, { header: new Headers(claim === undefined ? {} : { "farewell-session": claim }) });
 const ann = whoever({ user: "ann", session: "s1", tags: ["room:1", "beta"] });
 const guest = whoever({});
 
@@ -118,21 +115,21 @@ describe("what is held against those who come later", () => {
 
   test("nothing is held against somebody of whom nothing is known", () => {
     expect(keysOf(guest)).toEqual([]);
-    expect(sessionKeyOf(guest)).toBeUndefined();
+    expect(claimKeyOf(guest)).toBeUndefined();
   });
 
   test("a session that is merely claimed counts for its own user only, but a session's ban counts for who claims it", () => {
     const claimed = whoever({ user: "ann" }, "abcdefgh");
     const thief = whoever({ user: "eve" }, "abcdefgh");
-    expect(sessionKeyOf(claimed)).not.toBe(sessionKeyOf(thief));
-    expect(keysOf(thief)).not.toContain(sessionKeyOf(claimed));
-    expect(keysOf(claimed)).toEqual(["user:ann", "session:abcdefgh", sessionKeyOf(claimed)]);
-    expect(sessionKeyOf(ann)).toBe("session:s1");
+    expect(claimKeyOf(claimed)).not.toBe(claimKeyOf(thief));
+    expect(keysOf(thief)).not.toContain(claimKeyOf(claimed));
+    expect(keysOf(claimed)).toEqual(["user:ann", "session:abcdefgh", claimKeyOf(claimed)]);
+    expect(claimKeyOf(ann)).toBeUndefined();
     const confusing = [
       whoever({ user: 'a","b' }, "abcdefgh"),
       whoever({ user: "a" }, "abcdefgh"),
       whoever({}, "abcdefgh"),
     ];
-    expect(new Set(confusing.map(sessionKeyOf)).size).toBe(3);
+    expect(new Set(confusing.map(claimKeyOf)).size).toBe(3);
   });
 });

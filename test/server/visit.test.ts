@@ -11,7 +11,7 @@ type Handler = (request: StreamRequest) => Promise<unknown>;
 
 /** A visit whose handler is the test's, with the client's abort in its hands. */
 function createScene(below?: FakeStream) {
-  const who = whoIs({ user: "ann" }, { header: new Headers(), peer: undefined });
+  const who = whoIs({ user: "ann" }, { header: new Headers() });
   const { user, session, device, tags } = who;
   const stream = {
     id: "x-1",

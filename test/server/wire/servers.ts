@@ -1,0 +1,182 @@
+import { once } from "node:events";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { createServer as createHttp2Server, type Http2ServerResponse } from "node:http2";
+import type { AddressInfo, Server, Socket } from "node:net";
+import type { ConnectRouterOptions, ServiceImpl } from "@connectrpc/connect";
+import { expressConnectMiddleware } from "@connectrpc/connect-express";
+import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
+import { type ConnectNodeAdapterOptions, connectNodeAdapter } from "@connectrpc/connect-node";
+import express from "express";
+import { fastify } from "fastify";
+import { ChatService } from "../../../examples/gen/chat/v1/chat_pb.js";
+import {
+  AdminService,
+  type Authorize,
+  adminService,
+  type Bouncer,
+  type BouncerOptions,
+  createBouncer,
+  SessionService,
+  sessionService,
+  type Verdict,
+  verdictOf,
+} from "../../../src/server/index.js";
+import { type ClientName, clients } from "../../wire/clients.js";
+import { clock } from "../../wire/leave-nothing.js";
+import type { HttpVersion } from "../../wire/script.js";
+import { over } from "../../wire/session-at.js";
+
+type Options = ConnectRouterOptions & Pick<ConnectNodeAdapterOptions, "routes"> & Pick<Bouncer, "contextValues">;
+
+/** A server that listens on 127.0.0.1, and what stops it from listening. */
+interface Mounted {
+  readonly server: Server;
+  stop(): unknown;
+}
+
+/** Every way to mount Connect on Node. */
+export const mounts = {
+  "connect-node h2": {
+    httpVersion: "2",
+    mount: (options) => listening(createHttp2Server(connectNodeAdapter(options))),
+  },
+  "connect-node h1": { httpVersion: "1.1", mount: (options) => listening(createServer(connectNodeAdapter(options))) },
+  "fastify h2": {
+    httpVersion: "2",
+    async mount(options) {
+      const app = fastify({ http2: true });
+      await app.register(fastifyConnectPlugin, options);
+      await app.listen({ host: "127.0.0.1", port: 0 });
+      return { server: app.server, stop: () => app.close() };
+    },
+  },
+  "fastify h1": {
+    httpVersion: "1.1",
+    async mount(options) {
+      const app = fastify();
+      await app.register(fastifyConnectPlugin, options);
+      await app.listen({ host: "127.0.0.1", port: 0 });
+      return { server: app.server, stop: () => app.close() };
+    },
+  },
+  "express h1": {
+    httpVersion: "1.1",
+    mount: (options) => listening(createServer(express().use(expressConnectMiddleware(options)) as RequestListener)),
+  },
+} as const satisfies {
+  readonly [name: string]: { readonly httpVersion: HttpVersion; mount(options: Options): Promise<Mounted> };
+};
+
+export type MountName = keyof typeof mounts;
+
+/** Every mount with every client that speaks its version of HTTP. */
+export const pairs = (Object.keys(mounts) as MountName[]).flatMap((mount) =>
+  (Object.keys(clients) as ClientName[])
+    .filter((client) => clients[client].httpVersion === mounts[mount].httpVersion)
+    .map((client) => [mount, client] as const),
+);
+
+/** A chat server with a bouncer at its door. */
+export interface GuardedServer {
+  readonly url: string;
+  readonly bouncer: Bouncer;
+  /** Of each `subscribe` that has run its `finally`, why it had to. */
+  readonly handled: readonly (Verdict | undefined)[];
+  /** How many requests were received since the start. */
+  requests(): number;
+  /** How many requests neither side has ended yet. */
+  open(): number;
+  /** How many bytes wait in this process to be sent. */
+  unsent(): number;
+  /** Stops to listen, and lets go on who is inside. */
+  stop(): void;
+  /** Destroys every connection; resolves when the last one is gone. */
+  close(): Promise<void>;
+}
+
+export interface GuardedServerOptions extends Partial<BouncerOptions> {
+  /** What the chat serves, besides a `subscribe` of one message and silence, and a `say`. */
+  readonly methods?: Partial<ServiceImpl<typeof ChatService>>;
+  /** Who may use the admin service. @default nobody */
+  readonly authorize?: Authorize;
+}
+
+/** Who calls is said by the headers `user` and `session`. */
+export async function startGuardedServer(
+  name: MountName,
+  { methods, authorize = () => false, ...options }: GuardedServerOptions = {},
+): Promise<GuardedServer> {
+  const handled: (Verdict | undefined)[] = [];
+  const bouncer = createBouncer({
+    identify: ({ header }) => ({
+      user: header.get("user") ?? undefined,
+      session: header.get("session") ?? undefined,
+      issuedAt: new Date(0),
+    }),
+    clock,
+    ...options,
+  });
+  const { server, stop } = await mounts[name].mount({
+    acceptCompression: [], // big messages are to be big on the wire
+    interceptors: [bouncer.interceptor],
+    contextValues: bouncer.contextValues,
+    routes(router) {
+      router.service(ChatService, {
+        async *subscribe(_, { signal }) {
+          try {
+            yield { id: 1 };
+            await over(signal);
+          } finally {
+            handled.push(verdictOf(signal.reason));
+          }
+        },
+        say: () => ({ id: 1 }),
+        ...methods,
+      });
+      router.service(SessionService, sessionService(bouncer));
+      router.service(AdminService, adminService(bouncer, { authorize }));
+    },
+  });
+  const sockets = new Set<Socket>();
+  const open = new Set<ServerResponse | Http2ServerResponse>();
+  let requests = 0;
+  server.on("request", (_, response) => {
+    requests++;
+    open.add(response);
+    response.on("close", () => open.delete(response));
+  });
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  let closed: Promise<unknown> | undefined;
+  const halt = () => {
+    if (closed) return;
+    closed = once(server, "close");
+    void stop();
+  };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    bouncer,
+    handled,
+    requests: () => requests,
+    open: () => open.size,
+    unsent: () => [...open].reduce((sum, response) => sum + unsentOf(response), 0),
+    stop: halt,
+    async close() {
+      halt();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function unsentOf(response: ServerResponse | Http2ServerResponse): number {
+  return "stream" in response ? response.stream.writableLength : response.writableLength;
+}
+
+async function listening(server: Server): Promise<Mounted> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { server, stop: () => server.close() };
+}
