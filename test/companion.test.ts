@@ -108,6 +108,61 @@ test("a companion that says nothing holds up the first stream for a second, and 
   expect(messages).toHaveLength(0);
   await clock.advance(1);
   expect(messages).toHaveLength(1);
+  const other = collect(chat.subscribe({}));
+  await clock.settle();
+  expect(other.messages).toHaveLength(1);
+});
+
+test("a companion that has ended is asked for again while a stream goes on", async () => {
+  const { chat } = open({
+    async *attend() {
+      yield { event: { case: "welcome", value: {} } };
+    },
+  });
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await clock.advance(600_000);
+  const attended = calls.filter(([method]) => method === "Attend").length;
+  expect(attended).toBeGreaterThan(3);
+  expect(attended).toBeLessThan(12);
+});
+
+test("what was decided explains no stream that was sent after it", async () => {
+  let cut: (error: unknown) => void = () => {};
+  const { chat, lines } = open(undefined, { refresh: async () => true }, async function* () {
+    yield { id: 1 };
+    await new Promise((_, reject) => {
+      cut = reject;
+    });
+  });
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await bouncer.expire({ user: "u1" });
+  await clock.advance(2_000); // refreshed, and back
+  expect(messages).toHaveLength(2);
+  cut(new ConnectError("crash", Code.Internal));
+  await clock.settle();
+  expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual([
+    "streamLost: 1 unauthenticated",
+    "streamLost: 1 aborted",
+  ]);
+});
+
+test("with limited logins a companion that is late does not put out its own session", async () => {
+  bouncer = createBouncer({
+    async identify({ method }) {
+      if (method.endsWith("Attend")) await clock.sleep(1_500);
+      return { user: "u1" };
+    },
+    clock,
+    logins: { max: 1, whenFull: "oldest-wins" },
+  });
+  const { chat, lines } = open(sessionService(bouncer));
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(clock.sleepers).toBeGreaterThan(1));
+  await clock.advance(3_000);
+  expect(messages).toHaveLength(1);
+  expect(lines).toEqual(["connected", "streamOpened: 1"]);
 });
 
 test("a ban at the door costs one call: the companion's", async () => {

@@ -82,6 +82,9 @@ describe("a decision", () => {
     const retryAt = new Date(now + 30_000);
     const found = decide(defaults, disconnect("maintenance", { retryAt, reserved: true }), attempt);
     expect(found).toMatchObject({ afterMs: 30_000, why: "maintenance: reserved in 30 s" });
+    const atOnce = disconnect("maintenance", { retryAt: new Date(now), reserved: true });
+    expect(decide(defaults, atOnce, attempt)).toMatchObject({ afterMs: 0 });
+    expect(decide(defaults, atOnce, { ...attempt, number: 2 })).toMatchObject({ afterMs: 5_000 }); // again and again: a loop
     const late = disconnect("throttled", { retryAt: new Date(now + 7_200_000), reserved: true });
     expect(decide(defaults, late, attempt)).toMatchObject({ afterMs: 3_605_000 }); // beyond the bound it is nobody's own
   });
@@ -90,6 +93,8 @@ describe("a decision", () => {
     const wide = { ...attempt, windowMs: 8_000 };
     const why = `${reason}: in 4 s, spread over the server's window of 8 s`;
     expect(decide(defaults, disconnect(reason), wide)).toMatchObject({ afterMs: 4_000, why });
+    const patient = resolvePolicies({ [reason]: { maxServerMs: 1_000 } }, builtInReasons);
+    expect(decide(patient, disconnect(reason), wide)).toMatchObject({ afterMs: 500 });
     const second = decide(defaults, disconnect(reason), { ...wide, number: 2 });
     expect(second).toEqual(decide(defaults, disconnect(reason), { ...attempt, number: 2 }));
     expect(decide(defaults, disconnect("maintenance"), wide)).toEqual(

@@ -86,6 +86,35 @@ describe("nobody hears it at the door", () => {
     expect(await knock()).toBe("inside");
   });
 
+  test("who has heard it on one of its streams, and left the others", async () => {
+    const { bouncer, clock, enter } = openVenue();
+    const [told, left] = [createFakeStream(), createFakeStream()];
+    for (const below of [told, left]) enter({ user: "ann", session: "s1", below });
+    await clock.settle();
+    const kick = bouncer.kick({ session: "s1" });
+    await clock.settle();
+    told.finish();
+    left.vanish();
+    expect(await kick).toMatchObject({ told: 1, left: 1 });
+    const again = enter({ user: "ann", session: "s1" });
+    await clock.settle();
+    expect(again.entered).toBe(true);
+  });
+
+  test.each([{ except: { session: "mine" } }, { tag: "room" }])("who was not meant: %j", async (narrower) => {
+    const { bouncer, clock, enter } = openVenue();
+    const below = createFakeStream();
+    enter({ user: "ann", tags: ["room"], below });
+    await clock.settle();
+    const kick = bouncer.kick({ user: "ann", ...narrower });
+    await clock.settle();
+    below.vanish();
+    expect(await kick).toMatchObject({ left: 1 });
+    const other = enter({ user: "ann", session: "mine" });
+    await clock.settle();
+    expect(other.entered).toBe(true);
+  });
+
   test("after its time", async () => {
     const { clock, knock } = await kicked({ user: "ann", session: "s1" }, "vanish");
     await clock.advance(600_000);
@@ -96,6 +125,34 @@ describe("nobody hears it at the door", () => {
     const { knock } = await kicked({ user: "ann", session: "s1" }, "vanish", { rememberMs: 0 });
     expect(await knock()).toBe("inside");
   });
+});
+
+test("one name for a login is used up with it, though the app's own for the session is not", async () => {
+  const { bouncer, clock, enter } = openVenue();
+  const caller = { user: "ann", session: "s1" };
+  enter({ ...caller, claim: "first-login" });
+  await clock.settle();
+  expect(await bouncer.kick({ user: "ann" })).toMatchObject({ told: 1 });
+  expect((await enter({ ...caller, claim: "first-login" }).end)?.reason).toBe("kicked");
+  const again = enter({ ...caller, claim: "second-login" });
+  await clock.settle();
+  expect(again.entered).toBe(true);
+});
+
+test("a handler whose `return` throws spoils nothing for the others", async () => {
+  const broken = () => ({
+    next: () => new Promise<never>(() => {}),
+    return: () => {
+      throw new Error("cannot return");
+    },
+  });
+  const { bouncer, clock, enter, failures } = openVenue({ subscribe: () => ({ [Symbol.asyncIterator]: broken }) });
+  const guests = [enter({ user: "ann" }), enter({ user: "ann" })];
+  await clock.settle();
+  expect(await bouncer.kick({ user: "ann" })).toMatchObject({ matched: 2, told: 2 });
+  expect((await Promise.all(guests.map(({ end }) => end))).map((told) => told?.reason)).toEqual(["kicked", "kicked"]);
+  expect(failures).toHaveLength(2);
+  expect(failures[0]).toContain("cannot return");
 });
 
 test("a stream that can neither end nor be cut is reported as failed, and holds nothing up for long", async () => {

@@ -1,4 +1,6 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { LimitError } from "../../src/server/index.js";
 import { openVenue, type Venue } from "./venue.js";
 
 const at = (venue: Venue) => venue.clock.now();
@@ -49,6 +51,33 @@ describe("a rate limit", () => {
       undefined,
     ]);
   });
+});
+
+test("who has no credentials is rationed all the same, and costs no identification", async () => {
+  let asked = 0;
+  const venue = openVenue({
+    rateLimits: { perAddress: { burst: 2, perMs: 60_000 } },
+    addressOf: () => "192.0.2.1",
+    identify: () => {
+      asked++;
+      throw new ConnectError("who are you?", Code.Unauthenticated);
+    },
+  });
+  const found = await outcomes(
+    venue,
+    Array.from({ length: 10 }, () => venue.enter({})),
+  );
+  expect(found.filter((told) => told?.reason === "throttled")).toHaveLength(8);
+  expect(asked).toBe(2);
+});
+
+test("who opens streams without end can be banned all the same", async () => {
+  const venue = openVenue({ limit: 10 });
+  const guests = Array.from({ length: 30 }, () => venue.enter({ user: "eve", tags: ["room"] }));
+  await venue.clock.settle();
+  await expect(venue.bouncer.kick({ tag: "room" })).rejects.toThrow(LimitError);
+  expect(await venue.bouncer.ban({ user: "eve" })).toMatchObject({ matched: 30, told: 30 });
+  expect((await Promise.all(guests.map(({ end }) => end))).every((told) => told?.reason === "banned")).toBe(true);
 });
 
 describe("a door that takes so many in a second", () => {
