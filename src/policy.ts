@@ -151,7 +151,7 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   }
   const delayMs = backoffMs(policy, attempt.number, attempt.random, attempt.previousMs);
   const at = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : Number.NaN;
-  if (Number.isNaN(at) && attempt.windowMs !== undefined && attempt.number === 1 && isLoss(reason)) {
+  if (Number.isNaN(at) && attempt.windowMs !== undefined && attempt.previousMs === 0 && isLoss(reason)) {
     const windowMs = Math.min(attempt.windowMs, maxServerMs);
     const afterMs = windowMs * attempt.random;
     const why = `${reason}: in ${seconds(afterMs)}, spread over the server's window of ${seconds(windowMs)}`;
@@ -166,7 +166,7 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const floorMs = Math.min(maxServerMs, askedMs);
   const capped = floorMs < askedMs ? `, at most ${seconds(floorMs)}` : "";
   // One such time is a ticket. Several in a row that are all over at once would be a loop.
-  const isTicket = attempt.number === 1 || askedMs >= 1_000;
+  const isTicket = attempt.number === 1 || askedMs >= shortestTicketMs;
   if ("reserved" in disconnect && disconnect.reserved && capped === "" && isTicket) {
     return { action: "reconnect", afterMs: askedMs, refresh, why: `${reason}: reserved in ${seconds(askedMs)}` };
   }
@@ -174,6 +174,9 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const why = `${reason}: server said ${seconds(askedMs)}${capped}, +${seconds(afterMs - floorMs)} jitter`;
   return { action: "reconnect", afterMs, refresh, why };
 }
+
+/** Shorter times that were reserved are not taken for a server's plan, if they come in a row. */
+export const shortestTicketMs = 1_000;
 
 /** Nothing was said: everybody may have been lost at once. */
 function isLoss(reason: Reason): boolean {

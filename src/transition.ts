@@ -1,6 +1,6 @@
 import type { Disconnect } from "./disconnect.js";
 import { event, type SessionEvent, type StreamLabel } from "./events.js";
-import { type Decision, decide, seconds } from "./policy.js";
+import { type Decision, decide, seconds, shortestTicketMs } from "./policy.js";
 import { type Bucket, take } from "./rate-limit.js";
 import type { Loss, Moment, Outage, Phase, Rules, State, Step, Verdict } from "./state.js";
 
@@ -112,7 +112,9 @@ function schedule(
     return become(state, { status: "refreshing", outage, afterMs, why }, events);
   // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
   const wantedAt = now + Math.max(1, Math.ceil(afterMs));
-  const { bucket, at } = taken(state, rules, wantedAt);
+  const { bucket, at } = isTicket(outage.disconnect, afterMs)
+    ? { bucket: state.bucket, at: wantedAt }
+    : taken(state, rules, wantedAt);
   const held = at > wantedAt ? `; held ${seconds(at - wantedAt)} by the rate limit` : "";
   const reconnecting = event("reconnecting", {
     disconnect: outage.disconnect,
@@ -124,6 +126,11 @@ function schedule(
     ...events,
     reconnecting,
   ]);
+}
+
+/** The server keeps this moment free for us: to come later would be worse than to come often. */
+function isTicket(disconnect: Disconnect, afterMs: number): boolean {
+  return "reserved" in disconnect && disconnect.reserved === true && afterMs >= shortestTicketMs;
 }
 
 function taken(

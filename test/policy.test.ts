@@ -95,8 +95,8 @@ describe("a decision", () => {
     expect(decide(defaults, disconnect(reason), wide)).toMatchObject({ afterMs: 4_000, why });
     const patient = resolvePolicies({ [reason]: { maxServerMs: 1_000 } }, builtInReasons);
     expect(decide(patient, disconnect(reason), wide)).toMatchObject({ afterMs: 500 });
-    const second = decide(defaults, disconnect(reason), { ...wide, number: 2 });
-    expect(second).toEqual(decide(defaults, disconnect(reason), { ...attempt, number: 2 }));
+    const second = decide(defaults, disconnect(reason), { ...wide, previousMs: 100 });
+    expect(second).toEqual(decide(defaults, disconnect(reason), { ...attempt, previousMs: 100 }));
     expect(decide(defaults, disconnect("maintenance"), wide)).toEqual(
       decide(defaults, disconnect("maintenance"), attempt),
     );

@@ -421,6 +421,26 @@ describe("an outage", () => {
     session.close();
   });
 
+  test.each([
+    [2_000, 6],
+    [500, 3], // a server that says "now" again and again is no plan
+  ])("keeps times of %i ms that the server reserved, whatever the rate limit says: %i calls", async (ms, calls) => {
+    const { session, chat } = start({
+      rateLimit: { burst: 2, perMs: 3_600_000 },
+      policies: { throttled: { jitter: "none" } },
+    });
+    collect(chat.subscribe({}));
+    for (let call = 0; call < 5; call++) {
+      await clock.settle();
+      if (server.streams.length <= call) break;
+      const retryAt = new Date(clock.now() + ms);
+      served(call).end(toConnectError({ reason: "throttled", retryAt, reserved: true }, clock.now()));
+      await clock.advance(20_000);
+    }
+    expect(server.streams).toHaveLength(calls);
+    session.close();
+  });
+
   test("is over in the phase, too, once the streams were healthy", async () => {
     const { session, chat } = start();
     collect(chat.subscribe({}));

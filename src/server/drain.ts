@@ -202,7 +202,7 @@ function slots(words: Words, backAt: number | undefined, perSecond: number): (no
   return (now) => {
     const slot = reserve(ledger, Math.max(backAt ?? 0, now), perSecond);
     ledger = slot.ledger;
-    return { ...words, retryAt: new Date(slot.at), reserved: true } as Words;
+    return { ...words, retryAt: new Date(Math.ceil(slot.at)), reserved: true } as Words;
   };
 }
 
