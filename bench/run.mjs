@@ -12,7 +12,9 @@ import { table } from "./report.mjs";
 // Each benchmark has a process of its own, so that none runs code that another one has warmed up or worn out. A row that
 // misses its bar is printed as such and fails nothing: that is for the reader to judge.
 
-const names = ["size", "herd", "ban", "flap", "twenty", "kick", "memory", "overhead"];
+const client = ["size", "herd", "ban", "flap", "twenty", "kick", "memory", "overhead"];
+const server = ["storm", "door", "kick-live", "kick-all", "interceptor"];
+const names = [...client, ...server];
 
 const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
 if (only !== undefined && !names.includes(only)) throw new TypeError(`--only ${only}: expected ${names.join(", ")}`);
