@@ -5,6 +5,7 @@ import { createClient, createSession, method } from "farewell";
 import { ChatService } from "./chat.mjs";
 import { answerOf, startServer } from "./child.mjs";
 import { round } from "./figures.mjs";
+import { heapUsed } from "./heap.mjs";
 import { linkTo } from "./links.mjs";
 import { atMost, context, main } from "./report.mjs";
 
@@ -33,18 +34,6 @@ const ways = {
   },
   "each on its own session": (transport) => () => createClient(ChatService, createSession(transport)),
 };
-
-/** Until a collection frees nothing more: finalizers of one free what the next collects. */
-async function heapUsed() {
-  let [before, used] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  do {
-    before = used;
-    await new Promise((turn) => setTimeout(turn, 50));
-    globalThis.gc();
-    used = Math.min(before, process.memoryUsage().heapUsed);
-  } while (before - used > 1_000);
-  return used;
-}
 
 /** Bytes per stream: the slope between 1,000 and 2,000 streams that have had a message and wait for the next. */
 async function perStream(way, url) {

@@ -2,9 +2,10 @@ import { createClient as createConnectClient } from "@connectrpc/connect";
 import { createClient, createSession, method } from "farewell";
 import { ChatService } from "./chat.mjs";
 import { startServer } from "./child.mjs";
-import { median, quantile, round, seeded } from "./figures.mjs";
+import { median, quantile, round } from "./figures.mjs";
 import { linkTo, protocols } from "./links.mjs";
 import { atLeast, context, main } from "./report.mjs";
+import { takeTurns } from "./turns.mjs";
 
 // Messages per second of a wrapped stream against the raw one. Raw and wrapped take turns on one connection within
 // each round, in an order that is shuffled, and only the ratios within a round count: what slows the machine slows both.
@@ -62,10 +63,7 @@ async function compare(url, protocol, bytes) {
   const { perSecond } = await read(raw, 5_000, bytes);
   const messages = Math.max(1_000, Math.round((perSecond * roundMs) / 1000));
   for (let turn = 0; turn < warmUps; turn++) for (const [, client] of clients) await read(client, messages, bytes);
-  const taken = clients.map(() => []);
-  for (let turn = 0; turn < rounds; turn++) {
-    for (const index of shuffled(clients.keys())) taken[index].push(await read(clients[index][1], messages, bytes));
-  }
+  const taken = await takeTurns(clients, rounds, ([, client]) => read(client, messages, bytes));
   const rawMean = (turn, what) => (taken[0][turn][what] + taken[1][turn][what]) / 2;
   return clients.map(([name], index) => ({
     name,
@@ -79,13 +77,6 @@ async function compare(url, protocol, bytes) {
     ),
   }));
 }
-
-const random = seeded(1);
-const shuffled = (values) =>
-  [...values]
-    .map((value) => ({ value, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ value }) => value);
 
 export async function measure() {
   const server = await startServer();

@@ -61,6 +61,20 @@ function open(
   return { chat: createClient(ChatService, session), ...listen(session) };
 }
 
+/** A stream that is open, and that its server can cut at any moment. */
+async function openToBeCut(options: SessionOptions = {}) {
+  let fail: (error: unknown) => void = () => {};
+  const { chat, lines } = open(undefined, options, async function* () {
+    yield { id: 1 };
+    await new Promise((_, reject) => {
+      fail = reject;
+    });
+  });
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  return { messages, lines, cut: () => fail(new ConnectError("crash", Code.Internal)) };
+}
+
 /** The companion's code is loaded by need, which takes real time. */
 const arrival = (count: number) => vi.waitFor(() => expect(calls.length).toBeGreaterThanOrEqual(count));
 
@@ -128,19 +142,11 @@ test("a companion that has ended is asked for again while a stream goes on", asy
 });
 
 test("what was decided explains no stream that was sent after it", async () => {
-  let cut: (error: unknown) => void = () => {};
-  const { chat, lines } = open(undefined, { refresh: async () => true }, async function* () {
-    yield { id: 1 };
-    await new Promise((_, reject) => {
-      cut = reject;
-    });
-  });
-  const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  const { messages, lines, cut } = await openToBeCut({ refresh: async () => true });
   await bouncer.expire({ user: "u1" });
   await clock.advance(2_000); // refreshed, and back
   expect(messages).toHaveLength(2);
-  cut(new ConnectError("crash", Code.Internal));
+  cut();
   await clock.settle();
   expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual([
     "streamLost: 1 unauthenticated",
@@ -199,39 +205,23 @@ test("a verdict about another stream of the session arrives before that stream i
 });
 
 test("what will happen is told ahead, and explains a cut at its time and not before", async () => {
-  let cut: (error: unknown) => void = () => {};
-  const { chat, lines } = open(undefined, {}, async function* () {
-    yield { id: 1 };
-    await new Promise((_, reject) => {
-      cut = reject;
-    });
-  });
-  const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  const { lines, cut } = await openToBeCut();
   const at = new Date(clock.now() + 600_000);
   expect(bouncer.announce({ all: true }, { reason: "maintenance", message: "Deploying" }, at)).toBe(1);
   await clock.settle();
   expect(lines.at(-1)).toBe(`notice: maintenance at ${at.toISOString()}`);
-  cut(new ConnectError("crash", Code.Internal));
+  cut();
   await clock.settle();
   expect(lines.filter((line) => line.startsWith("disconnected"))).toEqual(["disconnected: aborted"]);
   await clock.advance(595_000);
-  cut(new ConnectError("crash", Code.Internal));
+  cut();
   await clock.settle();
   expect(lines.filter((line) => line.startsWith("disconnected")).at(-1)).toBe("disconnected: maintenance");
 });
 
 test("after a crash, the first try is spread over the server's window", async () => {
-  let cut: (error: unknown) => void = () => {};
-  const { chat, lines } = open(undefined, {}, async function* () {
-    yield { id: 1 };
-    await new Promise((_, reject) => {
-      cut = reject;
-    });
-  });
-  const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
-  cut(new ConnectError("crash", Code.Internal));
+  const { lines, cut } = await openToBeCut();
+  cut();
   await clock.settle();
   expect(lines.at(-1)).toBe("reconnecting: #1 in 2000 ms"); // half of 4,000: chance is 0.5
 });
