@@ -1,5 +1,6 @@
 import { checkOptions } from "../dist/options.js";
-import { fullBucket, take } from "../dist/rate-limit.js";
+import { fullBucket } from "../dist/rate-limit.js";
+import { createAcceptor } from "../dist/server/accept.js";
 import { reserve, spread } from "../dist/server/slots.js";
 import { due, lost } from "../dist/transition.js";
 import { round, seeded } from "./figures.mjs";
@@ -53,21 +54,12 @@ const peers = {
   "grpc-js": (n, random) => Math.min(120_000, 1_000 * 1.6 ** n) * (0.8 + 0.4 * random()),
 };
 
-/** What `accept` in admission.ts does: a bucket says who may come in, a ledger when the others may. */
-function doorOf(perSecond) {
-  const burst = Math.max(1, perSecond);
-  const capacity = { burst, perMs: (burst / perSecond) * 1_000 };
-  let bucket = fullBucket(capacity, 0);
-  let ledger = { freeAt: 0 };
+/** The door of admission.ts: its refusal, or `undefined` for who may come in. */
+function doorOf(perSecond, random) {
+  const accept = createAcceptor(perSecond, horizonMs, 0);
   return (now) => {
-    const taken = take(capacity, bucket, now);
-    if (taken.at <= now) {
-      bucket = taken.bucket;
-      return undefined;
-    }
-    const ticket = reserve(ledger, taken.at, perSecond);
-    ledger = ticket.ledger;
-    return { reason: "throttled", reserved: true, retryMs: Math.ceil(ticket.at) - now };
+    const ticket = accept(now, random());
+    return ticket && { reason: "throttled", reserved: ticket.reserved, retryMs: ticket.at - now };
   };
 }
 
@@ -100,7 +92,7 @@ function* losses({ goodbyePerSecond, heard = 1 }, random) {
 function simulate(storm) {
   const { client, capacity = perSecond, cost = 0.02, darkMs = 0, doorPerSecond } = storm;
   const random = seeded(1);
-  const door = doorPerSecond === undefined ? () => undefined : doorOf(doorPerSecond);
+  const door = doorPerSecond === undefined ? () => undefined : doorOf(doorPerSecond, random);
   const sessions = Array.from({ length: clients }, client);
   const calendar = new Map(); // who arrives in which millisecond
   const boundMs = darkMs + (clients / capacity) * 1_000;
@@ -173,6 +165,7 @@ function peakOf(perMs) {
   return most;
 }
 
+const horizonMs = 60_000; // that of admission.ts
 const windowMs = (clients / perSecond) * 1_000; // what `door.windowMs` is documented to be
 const shortMs = 5_000;
 const afterGoodbye = { last: 1.05, attempts: 1.1 };

@@ -165,17 +165,18 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const askedMs = Math.max(0, at - attempt.now);
   const floorMs = Math.min(maxServerMs, askedMs);
   const capped = floorMs < askedMs ? `, at most ${seconds(floorMs)}` : "";
-  // One such time is a ticket. Several in a row that are all over at once would be a loop.
-  const isTicket = attempt.number === 1 || askedMs >= shortestTicketMs;
-  if ("reserved" in disconnect && disconnect.reserved && capped === "" && isTicket) {
-    return { action: "reconnect", afterMs: askedMs, refresh, why: `${reason}: reserved in ${seconds(askedMs)}` };
+  if ("reserved" in disconnect && disconnect.reserved && capped === "") {
+    // As it is; but several in a row that are over at once would be a loop.
+    const leastMs = attempt.number === 1 ? 0 : Math.min(delayMs, shortestTicketMs);
+    const afterMs = Math.max(askedMs, leastMs);
+    return { action: "reconnect", afterMs, refresh, why: `${reason}: reserved in ${seconds(askedMs)}` };
   }
   const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;
   const why = `${reason}: server said ${seconds(askedMs)}${capped}, +${seconds(afterMs - floorMs)} jitter`;
   return { action: "reconnect", afterMs, refresh, why };
 }
 
-/** Shorter times that were reserved are not taken for a server's plan, if they come in a row. */
+/** Shorter times that were reserved, in a row, are not taken for a server's plan. */
 export const shortestTicketMs = 1_000;
 
 /** Nothing was said: everybody may have been lost at once. */

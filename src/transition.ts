@@ -112,7 +112,7 @@ function schedule(
     return become(state, { status: "refreshing", outage, afterMs, why }, events);
   // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
   const wantedAt = now + Math.max(1, Math.ceil(afterMs));
-  const { bucket, at } = isTicket(outage.disconnect, afterMs)
+  const { bucket, at } = isTicket(outage.disconnect, now)
     ? { bucket: state.bucket, at: wantedAt }
     : taken(state, rules, wantedAt);
   const held = at > wantedAt ? `; held ${seconds(at - wantedAt)} by the rate limit` : "";
@@ -129,8 +129,9 @@ function schedule(
 }
 
 /** The server keeps this moment free for us: to come later would be worse than to come often. */
-function isTicket(disconnect: Disconnect, afterMs: number): boolean {
-  return "reserved" in disconnect && disconnect.reserved === true && afterMs >= shortestTicketMs;
+function isTicket(disconnect: Disconnect, now: number): boolean {
+  if (!("reserved" in disconnect) || !disconnect.reserved || !(disconnect.retryAt instanceof Date)) return false;
+  return disconnect.retryAt.getTime() - now >= shortestTicketMs;
 }
 
 function taken(

@@ -84,7 +84,7 @@ describe("a decision", () => {
     expect(found).toMatchObject({ afterMs: 30_000, why: "maintenance: reserved in 30 s" });
     const atOnce = disconnect("maintenance", { retryAt: new Date(now), reserved: true });
     expect(decide(defaults, atOnce, attempt)).toMatchObject({ afterMs: 0 });
-    expect(decide(defaults, atOnce, { ...attempt, number: 2 })).toMatchObject({ afterMs: 5_000 }); // again and again: a loop
+    expect(decide(defaults, atOnce, { ...attempt, number: 2 })).toMatchObject({ afterMs: 1_000 }); // again and again: a loop
     const late = disconnect("throttled", { retryAt: new Date(now + 7_200_000), reserved: true });
     expect(decide(defaults, late, attempt)).toMatchObject({ afterMs: 3_605_000 }); // beyond the bound it is nobody's own
   });
