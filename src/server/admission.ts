@@ -42,6 +42,7 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
   // Companions come beside other streams, and have budgets of their own.
   const accept = acceptPerSecond === undefined ? undefined : { stream: acceptor(), companion: acceptor() };
   let streams = 0;
+  let missesAddresses = false; // told once
 
   return (next) => async (request) => {
     if (request.service.typeName === AdminService.typeName) return next(request); // it has a door of its own
@@ -72,10 +73,9 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
       const { at, reserved } = ticket;
       refuse({ reason: "throttled", retryAt: new Date(at), reserved, message: "too many at once" });
     }
-    if (perAddress) {
-      const address = addressOf(call);
-      const message = "too many streams from this address";
-      if (address !== undefined) await ration(perAddress, `${kind}:address:${networkOf(address)}`, message, refuse);
+    const address = perAddress && addressFor(call);
+    if (perAddress && address !== undefined) {
+      await ration(perAddress, `${kind}:address:${address}`, "too many streams from this address", refuse);
     }
     const who = await identified(call);
     if (perUser && who.user !== undefined) {
@@ -126,6 +126,19 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     const id = `${name}-${++streams}`;
     const since = new Date(clock.now());
     return { id, user, session, device, tags, method, companion: kind === "companion", peer, since };
+  }
+
+  function addressFor(call: Call): string | undefined {
+    try {
+      const address = addressOf(call);
+      if (address !== undefined) return networkOf(address);
+    } catch (error) {
+      journal.failure(error, "addressOf failed");
+      throw error;
+    }
+    if (!missesAddresses) journal.failure(new Error("is contextValues set?"), "rateLimits.perAddress knows no address");
+    missesAddresses = true;
+    return undefined;
   }
 
   async function ration(

@@ -41,7 +41,14 @@ describe("a rate limit", () => {
       if (address !== undefined) addresses.set(claim, address);
       return venue.enter({ user, claim });
     };
-    const guests = [from("ann", "::1"), from("bob", "::1"), from("cat", "::2"), from("dan", "10::"), from("eve")];
+    const guests = [
+      from("ann", "::1"),
+      from("bob", "::1"),
+      from("cat", "::2"),
+      from("dan", "10::"),
+      from("eve"),
+      from("fay"),
+    ];
     const found = await outcomes(venue, guests);
     expect(found.map((told) => told?.message)).toEqual([
       undefined,
@@ -49,7 +56,10 @@ describe("a rate limit", () => {
       "too many streams from this address",
       undefined,
       undefined,
+      undefined,
     ]);
+    const untold = "rateLimits.perAddress knows no address: Error: is contextValues set?";
+    expect(venue.failures).toEqual([untold]); // once
   });
 });
 
