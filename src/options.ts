@@ -84,7 +84,9 @@ const known = [
 
 /** @throws TypeError that names the option, what it was and what was expected. */
 export function checkOptions(transport: Transport, options: SessionOptions): Settings {
-  functionIn("transport.stream", transport?.stream);
+  if (typeof transport?.stream !== "function") {
+    throw invalid("transport", transport, "a Transport, such as createConnectTransport({ baseUrl })");
+  }
   objectOf("options", options, known);
   const {
     policies = {},

@@ -73,7 +73,7 @@ const prelude = `
   import type * as farewell from "farewell";
   import type { ConnectRouter } from "@connectrpc/connect";
   import type { FarewellClient, Session } from "farewell";
-  import type { Bouncer, Identity } from "farewell/server";
+  import type { Bouncer } from "farewell/server";
   import type { ChatService as Service, Message } from "./gen/chat/v1/chat_pb.js";
   declare global {
     const createClient: typeof farewell.createClient;
@@ -87,7 +87,7 @@ const prelude = `
       readonly token: string;
       renew(signal: AbortSignal): Promise<boolean>;
       signIn(): Promise<void>;
-      verify(token: string | null): Promise<Identity>;
+      verify(token: string | null): Promise<{ sub: string; sid: string; epoch: number } | undefined>;
     };
     const bouncer: Bouncer;
     const routes: (router: ConnectRouter) => ConnectRouter;

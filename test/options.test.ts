@@ -40,7 +40,9 @@ test.each([
 });
 
 test.each([undefined, null, {}, "http://localhost"])("createSession refuses %j for a transport", (given) => {
-  expect(() => createSession(given as never)).toThrow("transport.stream: expected a function");
+  expect(() => createSession(given as never)).toThrow(
+    "transport: expected a Transport, such as createConnectTransport({ baseUrl })",
+  );
 });
 
 test.each([
@@ -75,7 +77,9 @@ test("createClient refuses what is no service, and no transport", () => {
   expect(() => createClient(undefined as never, transport)).toThrow(
     "service: expected a generated service, got undefined",
   );
-  expect(() => createClient(ChatService, undefined as never)).toThrow("transport.stream: expected a function");
+  expect(() => createClient(ChatService, undefined as never)).toThrow(
+    "transport: expected a Transport, such as createConnectTransport({ baseUrl })",
+  );
 });
 
 test("createFakeClock refuses what it cannot do", async () => {

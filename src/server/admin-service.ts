@@ -106,6 +106,7 @@ export function adminService(
       })),
     revoke: ({ user, message, options }, context) =>
       audited(context, { selector: { user }, ...aboutOf(options) }, async (by) => {
+        if (user === "") throw new TypeError("user: expected a string that is not empty");
         const words = message === "" ? {} : { message };
         const report = await bouncer.revoke(user, words, optionsOf(options, by));
         return { epoch: BigInt(report.epoch), outcome: outcomeOf(report) };
@@ -261,7 +262,8 @@ function numberOf(id: string): number {
 /** Bad input names its field; whatever else went wrong is ours, and no business of the caller's. */
 function statusOf(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
-  if (error instanceof TypeError) return new ConnectError(error.message, Code.InvalidArgument);
+  // Here the words are fields of the request itself.
+  if (error instanceof TypeError) return new ConnectError(error.message.replace(/^words\./, ""), Code.InvalidArgument);
   if (error instanceof LimitError || error instanceof DrainingError) {
     return new ConnectError(error.message, Code.FailedPrecondition);
   }

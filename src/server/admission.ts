@@ -42,7 +42,10 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
   // Companions come beside other streams, and have budgets of their own.
   const accept = acceptPerSecond === undefined ? undefined : { stream: acceptor(), companion: acceptor() };
   let streams = 0;
-  let missesAddresses = false; // told once
+  // Told once each.
+  let missesAddresses = false;
+  let lineless = false;
+  let undated = false;
 
   return (next) => async (request) => {
     if (request.service.typeName === AdminService.typeName) return next(request); // it has a door of its own
@@ -67,7 +70,10 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     const kind = request.service.typeName === SessionService.typeName ? "companion" : "stream";
     const call = callOf(request, line?.peer);
     const refuse = refuser(call);
-    if (house.closing) refuse(house.closing());
+    if (house.closing) {
+      line?.retire();
+      refuse(house.closing());
+    }
     const ticket = accept?.[kind](clock.now(), clock.random());
     if (ticket) {
       const { at, reserved } = ticket;
@@ -83,6 +89,8 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     }
     await standing(who, call);
 
+    if (!line && !lineless) journal.warn({ method: call.method }, "contextValues is not set: nothing can be reset");
+    lineless ||= !line;
     const visit = createVisit(streamFor(call, who, kind), who, line, (error) => {
       journal.failure(error, `the handler of ${nameOf(request)} failed after its client was put out`);
     });
@@ -171,6 +179,13 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     const found = judge(who, holds, epoch, now, clockSkewMs);
     if (!found) return;
     const { hold, words } = found;
+    if (!hold && epoch && who.epoch === undefined && who.issuedAt === undefined && !undated) {
+      undated = true;
+      journal.failure(
+        new Error("identify tells neither epoch nor issuedAt"),
+        "a user whose tokens were revoked is refused",
+      );
+    }
     if (hold?.once) await asked(() => store.spend(hold), refuse);
     refuse(words);
   }

@@ -14,13 +14,13 @@ export interface Arrival {
 
 export interface Arrivals {
   enter(): Arrival;
-  /** A verdict is being carried out. `only`: of those whom it means, on these. */
-  note(verdict: Verdict, only?: (who: Who) => boolean): void;
+  /** A verdict is being carried out. */
+  note(verdict: Verdict): void;
 }
 
 export function createArrivals(): Arrivals {
   const inside = new Set<{ readonly from: number }>(); // in order, so the first has waited longest
-  let verdicts: readonly { readonly verdict: Verdict; readonly only: (who: Who) => boolean }[] = []; // no more than whoever is on the way may have missed
+  let verdicts: readonly Verdict[] = []; // no more than whoever is on the way may have missed
   let first = 0; // the number of the first of them
 
   function trim(): void {
@@ -35,17 +35,15 @@ export function createArrivals(): Arrivals {
       inside.add(self);
       return {
         missed: (who, stream) =>
-          verdicts
-            .slice(self.from - first)
-            .find(({ verdict, only }) => matches(verdict.selector, who, stream) && only(who))?.verdict,
+          verdicts.slice(self.from - first).find(({ selector }) => matches(selector, who, stream)),
         leave() {
           inside.delete(self);
           if (verdicts.length > 0) trim();
         },
       };
     },
-    note(verdict, only = () => true) {
-      if (inside.size > 0) verdicts = [...verdicts, { verdict, only }];
+    note(verdict) {
+      if (inside.size > 0) verdicts = [...verdicts, verdict];
       else first++;
     },
   };

@@ -78,7 +78,8 @@ export interface Bouncer {
   throttle(selector: Selector, words?: WordsOf<"throttled">, options?: VerdictOptions): Promise<Report>;
   /**
    * Makes all tokens of a user invalid that were issued so far, and ends the streams that were opened with one. Answers
-   * with the new epoch as well. A token refresh is no revocation: nothing needs to be called for it.
+   * with the new epoch as well. `identify` has to tell `epoch` or `issuedAt`: without, a user whose tokens were revoked gets in
+   * no more. A token refresh is no revocation: nothing needs to be called for it.
    */
   revoke(
     user: string,

@@ -44,9 +44,10 @@ function end({ until }: Hold): number {
 
 /**
  * Whether credentials are from before the last revocation. An epoch is exact, whatever the clocks say. A time is held
- * against the revocation's: `iat` in a JWT has whole seconds, so one of the same second counts as before it.
+ * against the revocation's: `iat` in a JWT has whole seconds, so one of the same second counts as before it. Credentials
+ * that tell neither cannot be told to be fresh.
  */
 export function isRevoked({ epoch, issuedAt }: Who, revoked: Epoch, clockSkewMs: number): boolean {
   if (epoch !== undefined) return epoch < revoked.number;
-  return issuedAt !== undefined && Math.floor(issuedAt / 1000) * 1000 <= revoked.revokedAt + clockSkewMs;
+  return issuedAt === undefined || Math.floor(issuedAt / 1000) * 1000 <= revoked.revokedAt + clockSkewMs;
 }

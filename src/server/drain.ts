@@ -39,7 +39,7 @@ export class DrainingError extends Error {
   readonly report: Promise<Report>;
 
   constructor(report: Promise<Report>) {
-    super("drain: already under way; abort its signal first");
+    super("drain: already under way, or over with the door closed; only aborting its signal opens it again");
     this.report = report;
   }
 }
@@ -103,7 +103,7 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
     const wordsFor = slots(words, backAt, returnPerSecond ?? settings.acceptPerSecond ?? asTheyLeave);
 
     // Who is refused here may be let in elsewhere, and takes a slot only if all wait for the same date.
-    house.closing = () => (backAt === undefined ? words : wordsFor(clock.now()));
+    house.closing = () => (backAt !== undefined && clock.now() < backAt ? wordsFor(clock.now()) : words);
 
     const over = new AbortController();
     const endings = new Map<Visit, Ending>();
@@ -131,6 +131,7 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
         const inside = client.filter(({ life }) => !life.aborted);
         for (const visit of client) if (!inside.includes(visit)) endings.set(visit, "left");
         if (inside.length === 0) return;
+        for (const visit of inside) visit.retire(); // before it is told: over the same connection it would come back here
         const outcomes = await verdicts.end(verdict, inside, wordsFor(clock.now()), forceAfterMs);
         outcomes.forEach((outcome, index) => void endings.set(inside[index] as Visit, outcome));
       };

@@ -66,6 +66,8 @@ export interface Journal {
   drain(progress: DrainProgress): void;
   /** What is no verdict, such as an admin's call. */
   note(fields: object, message: string): void;
+  /** What an operator should look at. */
+  warn(fields: object, message: string): void;
   /** What went wrong where nobody can be told. */
   failure(error: unknown, message: string): void;
 }
@@ -132,6 +134,7 @@ export function createJournal(
       tell("info", { event: "drain", ...progress }, progress.done ? "drain: done" : "drain");
       if (open.drain.hasSubscribers) open.drain.publish({ bouncer, progress } satisfies DrainMessage);
     },
+    warn: (fields, message) => tell("warn", fields, message),
     note: (fields, message) => tell("info", fields, message),
     failure(error, message) {
       if (logger) tell("error", { event: "failure", err: error }, message);

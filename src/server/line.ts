@@ -14,6 +14,8 @@ export interface Line {
   readonly flushed: boolean;
   /** Calls `listener` once, when neither side uses it any more; at once if that is so already. */
   onGone(listener: () => void): void;
+  /** Takes no further calls over this connection, so that who is sent away comes back by a new one. Those there are end. */
+  retire(): void;
   /** Cuts it without a word: RST_STREAM over HTTP/2, a destroyed socket over HTTP/1.1. */
   cut(): void;
 }
@@ -55,6 +57,9 @@ function overHttp2(stream: ServerHttp2Stream): Line {
         });
       }
     },
+    retire() {
+      if (session && !session.closed) session.close(); // GOAWAY
+    },
     cut() {
       // INTERNAL_ERROR is what ASP.NET's HttpContext.Abort() sends; CANCEL would read like the client's own abort.
       const code = line.flushed ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR;
@@ -95,6 +100,7 @@ function noteFinished(message: unknown): void {
 function overHttp1(request: IncomingMessage): Line {
   const { socket } = request;
   let flushed = false;
+  let retiring = false;
   return {
     peer: socket.remoteAddress,
     get flushed() {
@@ -111,11 +117,15 @@ function overHttp1(request: IncomingMessage): Line {
       if (awaited.size === 0) subscribe(finishing, noteFinished);
       awaited.set(request, () => {
         flushed = true;
+        if (retiring) socket.end();
         if (request.complete) gone();
         else request.once("end", gone); // the client is still sending
       });
       if (socket.destroyed) queueMicrotask(gone);
       else socket.once("close", gone);
+    },
+    retire() {
+      retiring = true;
     },
     cut: () => destroy(socket),
   };

@@ -10,6 +10,8 @@ import {
 } from "../disconnect.js";
 import { DisconnectSchema } from "../gen/farewell/v1/disconnect_pb.js";
 import { ErrorInfoSchema, LocalizedMessageSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { objectOf } from "../invalid.js";
+import { fieldsOf as namesOf } from "../spoken.js";
 import { codeOf, errorDomain, mirror } from "../wire.js";
 
 /**
@@ -29,6 +31,7 @@ export function toConnectError(
   now: number = systemClock.now(),
 ): ConnectError {
   checkWords("disconnect", disconnect, builtInReasons);
+  objectOf("disconnect", disconnect, [...common, ...namesOf[disconnect.reason]]); // a ban with `untill` would be for good
   const { reason, message = "", localized } = disconnect;
   const { code, by, until, retryMs, reserved } = fieldsOf(disconnect, now);
   const metadata = given({
@@ -53,6 +56,9 @@ export function toConnectError(
   if (localized !== undefined) details.push({ desc: LocalizedMessageSchema, value: localizedOf(localized) });
   return new ConnectError(messageOf(message), codeOf[reason] as Code, header, details);
 }
+
+/** What words of any reason may have; of a Disconnect that is passed on, also what was read of its source. */
+const common = ["reason", "message", "localized", "said", "source", "cause"];
 
 /** Our typed detail, from words that were checked. */
 export function detailOf(words: DisconnectInit<BuiltInReason>, now: number): MessageInitShape<typeof DisconnectSchema> {

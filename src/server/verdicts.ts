@@ -114,9 +114,9 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
       arrivals.note(verdict);
       return found;
     }
-    arrivals.note(verdict, isUndated); // a fresh token may be on its way in
+    // A fresh token may be on its way in; an old one is found at the second look at the epoch.
     const revoked = { number: epoch, revokedAt: verdict.at.getTime() };
-    return found.filter(({ who }) => isUndated(who) || isRevoked(who, revoked, settings.clockSkewMs));
+    return found.filter(({ who }) => isRevoked(who, revoked, settings.clockSkewMs));
   }
 
   /** What could not be known when the verdict was recorded: who did not hear it. */
@@ -202,11 +202,6 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
 /** A client hears a verdict on whichever of its streams. */
 function clientOf({ who, stream }: Visit): string {
   return who.session === undefined ? stream.id : JSON.stringify([who.user, who.session]);
-}
-
-/** Credentials that tell neither an epoch nor a time cannot be told to be fresh. */
-function isUndated({ epoch, issuedAt }: Visit["who"]): boolean {
-  return epoch === undefined && issuedAt === undefined;
 }
 
 /** @throws TypeError that names the option. */

@@ -44,6 +44,8 @@ export interface Visit {
   run(next: Next, request: StreamRequest): Promise<StreamResponse>;
   /** Ends it with the error, behind what was sent before. The handler's signal is aborted with it. Only once. */
   tell(goodbye: ConnectError): void;
+  /** Its connection takes no further calls. */
+  retire(): void;
   /** Ends it by force. Without a line nothing can: it stays until its transport lets go. */
   cut(goodbye: ConnectError): void;
   /** It was not let in. */
@@ -111,6 +113,7 @@ export function createVisit(stream: Stream, who: Who, line: Line | undefined, la
       return goodbye;
     },
     tell: end,
+    retire: () => line?.retire(),
     cut(error) {
       end(error);
       wasCut = true;

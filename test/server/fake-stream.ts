@@ -18,7 +18,7 @@ export interface FakeStream {
 export function createFakeStream(peer = "192.0.2.1", onReset: () => void = () => {}): FakeStream {
   let resets = 0;
   const stream = Object.assign(new EventEmitter(), {
-    session: { socket: { remoteAddress: peer, destroyed: false }, destroyed: false, state: {} },
+    session: { socket: { remoteAddress: peer, destroyed: false }, destroyed: false, state: {}, close() {} },
     destroyed: false,
     sentTrailers: undefined as object | undefined,
     close() {

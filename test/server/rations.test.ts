@@ -81,6 +81,15 @@ test("who has no credentials is rationed all the same, and costs no identificati
   expect(asked).toBe(2);
 });
 
+test("a bouncer that has no way to reset anything says so, once", async () => {
+  const warnings: string[] = [];
+  const nowhere = () => {};
+  const warn = (_: object, message: string) => void warnings.push(message);
+  const venue = openVenue({ logger: { debug: nowhere, info: nowhere, warn, error: nowhere } });
+  await outcomes(venue, [venue.enter({ user: "ann" }), venue.enter({ user: "bob" })]);
+  expect(warnings).toEqual(["contextValues is not set: nothing can be reset"]);
+});
+
 test("who opens streams without end can be banned all the same", async () => {
   const venue = openVenue({ limit: 10 });
   const guests = Array.from({ length: 30 }, () => venue.enter({ user: "eve", tags: ["room"] }));
