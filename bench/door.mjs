@@ -99,8 +99,9 @@ const doors = {
 /** The heap after so many refusals. In memory: what sockets hold is Node's. */
 async function heapsAt(door) {
   const { bans, rateLimits } = doors[door];
-  const identify = ({ header }) => ({ user: header.get("x-user"), address: header.get("x-address") });
-  const bouncer = createBouncer({ identify, ...(rateLimits && { rateLimits }) });
+  const identify = ({ header }) => ({ user: header.get("x-user") });
+  const addressOf = ({ header }) => header.get("x-address");
+  const bouncer = createBouncer({ identify, addressOf, ...(rateLimits && { rateLimits }) });
   const subscribe = async function* () {
     yield { id: 1 };
   };

@@ -8,6 +8,7 @@ import { atMost, context, main } from "./report.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const peers = ["@connectrpc/connect", "@bufbuild/protobuf"];
+const byNeed = "./companion.js"; // loaded where a session asks for it
 const dependencies = ["eventemitter3", "p-retry"];
 
 async function bundle(contents, external) {
@@ -30,15 +31,17 @@ async function bundle(contents, external) {
 
 export async function measure() {
   const core = `export { createClient, createSession, method } from "./dist/index.js";`;
-  const whole = await bundle(core, peers);
+  const whole = await bundle(core, [...peers, byNeed]);
   const rows = [atMost("client core", whole.gzip, 6_000, "bytes gzip", `${whole.minified} minified`)];
-  const bare = await bundle(core, [...peers, ...dependencies]);
+  const bare = await bundle(core, [...peers, byNeed, ...dependencies]);
   rows.push(context("  of it our own", bare.gzip, "bytes gzip", `${bare.minified} minified`));
   for (const dependency of dependencies) {
-    const without = await bundle(core, [...peers, dependency]);
+    const without = await bundle(core, [...peers, byNeed, dependency]);
     const note = `${whole.minified - without.minified} minified`;
     rows.push(context(`  what ${dependency} adds`, whole.gzip - without.gzip, "bytes gzip", note));
   }
+  const attended = await bundle(core, peers);
+  rows.push(context("  what the companion adds, by need", attended.gzip - whole.gzip, "bytes gzip"));
   const all = await bundle(`export * from "./dist/index.js";`, peers);
   rows.push(context(`everything in "farewell"`, all.gzip, "bytes gzip", `${all.minified} minified`));
   const files = Object.entries(whole.inputs).sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput);

@@ -7,7 +7,7 @@ import { type Report, reportOf } from "./put-out.js";
 import { type Ledger, reserve, spread } from "./slots.js";
 import type { Words } from "./store.js";
 import type { Verdicts } from "./verdicts.js";
-import type { Ending, Visit } from "./visit.js";
+import { clientOf, type Ending, type Visit } from "./visit.js";
 
 /** How the server goes away. */
 export interface DrainOptions {
@@ -100,7 +100,8 @@ export function createDrain(house: House, verdicts: Verdicts, companions: Compan
     const clients = [...grouped(visits).values()];
     const words = { reason: "maintenance", message, ...(localized && { localized }) } as const;
     const asTheyLeave = overMs > 0 ? clients.length / (overMs / 1_000) : 0;
-    const wordsFor = slots(words, backAt, returnPerSecond ?? settings.acceptPerSecond ?? asTheyLeave);
+    const perSecond = returnPerSecond ?? settings.acceptPerSecond ?? asTheyLeave;
+    const wordsFor = slots(words, backAt, perSecond, clients.length);
 
     // Who is refused here may be let in elsewhere, and takes a slot only if all wait for the same date.
     house.closing = () => (backAt !== undefined && clock.now() < backAt ? wordsFor(clock.now()) : words);
@@ -195,13 +196,19 @@ export function checkDrainOptions(options: DrainOptions, forceAfterMsByDefault: 
   return { overMs, backAt: back, returnPerSecond, message, localized, forceAfterMs, onProgress, signal, audit };
 }
 
-/** What each client is told, with a slot of its own where it is known how many may come back in a second. */
-function slots(words: Words, backAt: number | undefined, perSecond: number): (now: number) => Words {
-  if (!(perSecond > 0))
-    return () => (backAt === undefined ? words : ({ ...words, retryAt: new Date(backAt) } as Words));
+/**
+ * What each client is told, with a slot of its own where it is known how many may come back in a second. There are slots for
+ * twice as many as were inside: newcomers that knock without end must not use up the time of all others.
+ */
+function slots(words: Words, backAt: number | undefined, perSecond: number, clients: number): (now: number) => Words {
+  const anyTime = backAt === undefined ? words : ({ ...words, retryAt: new Date(backAt) } as Words);
+  if (!(perSecond > 0)) return () => anyTime;
+  const horizonMs = Math.max(60_000, (2 * clients * 1_000) / perSecond);
   let ledger: Ledger = { freeAt: backAt ?? 0 };
   return (now) => {
-    const slot = reserve(ledger, Math.max(backAt ?? 0, now), perSecond);
+    const earliest = Math.max(backAt ?? 0, now);
+    const slot = reserve(ledger, earliest, perSecond);
+    if (slot.at > earliest + horizonMs) return anyTime;
     ledger = slot.ledger;
     return { ...words, retryAt: new Date(Math.ceil(slot.at)), reserved: true } as Words;
   };
@@ -211,8 +218,7 @@ function slots(words: Words, backAt: number | undefined, perSecond: number): (no
 function grouped(visits: readonly Visit[]): ReadonlyMap<string, readonly Visit[]> {
   const clients = new Map<string, Visit[]>();
   for (const visit of visits) {
-    const { user, session } = visit.who;
-    const key = session === undefined ? visit.stream.id : JSON.stringify([user, session]);
+    const key = clientOf(visit);
     const client = clients.get(key);
     if (client) client.push(visit);
     else clients.set(key, [visit]);

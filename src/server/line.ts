@@ -101,7 +101,7 @@ function overHttp1(request: IncomingMessage): Line {
   const { socket } = request;
   let flushed = false;
   let retiring = false;
-  return {
+  const line: Line = {
     peer: socket.remoteAddress,
     get flushed() {
       return flushed;
@@ -126,9 +126,11 @@ function overHttp1(request: IncomingMessage): Line {
     },
     retire() {
       retiring = true;
+      if (!awaited.has(request)) line.onGone(() => {}); // for who was not let in
     },
     cut: () => destroy(socket),
   };
+  return line;
 }
 
 /** By TCP RST, so that what a client does not read is not kept for it. Only TCP has one: TLS and Unix sockets close. */

@@ -33,10 +33,9 @@ export function sessionService(bouncer: Bouncer): ServiceImpl<typeof SessionServ
       });
       visit.life.addEventListener("abort", close, { once: true }); // a stalled reader never resumes the generator
       const { expiresAt } = visit.who;
-      const expiry = new AbortController();
       if (expiresAt !== undefined) {
         const words = { reason: "unauthenticated", message: "the credentials will expire" } as const;
-        clock.sleep(Math.max(0, expiresAt - expiryNoticeMs - clock.now()), expiry.signal).then(
+        clock.sleep(Math.max(0, expiresAt - expiryNoticeMs - clock.now()), visit.life).then(
           () => companions.post([visit], eventOf("notice", words, clock.now(), expiresAt)),
           () => {}, // it is gone
         );
@@ -61,7 +60,6 @@ export function sessionService(bouncer: Bouncer): ServiceImpl<typeof SessionServ
         }
       } finally {
         close();
-        expiry.abort();
       }
     },
   };

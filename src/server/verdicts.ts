@@ -8,7 +8,7 @@ import { checkLimit } from "./options.js";
 import { cut, putOut, type Report, reportOf } from "./put-out.js";
 import { claimKeyOf, type Selector } from "./selector.js";
 import type { Hold, Recorded, Verdict, Words } from "./store.js";
-import type { Ending, Visit } from "./visit.js";
+import { clientOf, type Ending, type Visit } from "./visit.js";
 
 /** How a verdict is carried out. */
 export interface VerdictOptions {
@@ -197,11 +197,6 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
       carryOut().catch((error) => journal.failure(error, "another bouncer's verdict could not be carried out"));
     },
   };
-}
-
-/** A client hears a verdict on whichever of its streams. */
-function clientOf({ who, stream }: Visit): string {
-  return who.session === undefined ? stream.id : JSON.stringify([who.user, who.session]);
 }
 
 /** @throws TypeError that names the option. */

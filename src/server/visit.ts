@@ -52,6 +52,11 @@ export interface Visit {
   refuse(): void;
 }
 
+/** Whose visit it is: a session's, which hears a verdict on whichever of its streams, or else the stream's own. */
+export function clientOf({ who, stream }: Visit): string {
+  return who.session === undefined ? stream.id : JSON.stringify([who.user, who.session]);
+}
+
 export const visitKey: ContextKey<Visit | undefined> = createContextKey<Visit | undefined>(undefined, {
   description: "farewell: the stream that is inside",
 });

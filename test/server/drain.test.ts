@@ -72,6 +72,20 @@ describe("a drain", () => {
     expect(venue.bouncer.count()).toBe(0);
   });
 
+  test("keeps its slots from newcomers that knock without end, and gives none once it is back", async () => {
+    const venue = openVenue();
+    const { start } = await crowd(venue, users(4));
+    const back = start + 30_000;
+    await venue.bouncer.drain({ backAt: new Date(back), returnPerSecond: 10 });
+    const late = users(700).map(venue.enter);
+    await venue.clock.settle();
+    const times = late.map(retryOf).map(Number);
+    expect(Math.max(...times)).toBeLessThanOrEqual(back + 60_000); // six hundred slots
+    expect(late.at(-1)?.told).toMatchObject({ retryAt: new Date(back), reserved: undefined });
+    await venue.clock.advance(30_000);
+    expect((await venue.enter({}).end) satisfies Disconnect | undefined).toMatchObject({ retryAt: undefined });
+  });
+
   test("ends all streams of a session together and with one slot, for it knocks once", async () => {
     const venue = openVenue();
     const session = (user: string, name: string): Caller => ({ user, session: name });
