@@ -42,7 +42,7 @@ async function thrown(answer: Promise<unknown> | AsyncIterable<unknown>): Promis
 describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => {
   test.each([
     ["no token", byToken, {}],
-    ["another token", byToken, { authorization: "Bearer guest-0815" }],
+    ["another token", byToken, { authorization: "Bearer guest-token" }],
     ["a false from authorize", () => false as const, bearer],
     ["a nameless admin", () => "", bearer],
     ["a yes that is no name", (() => true) as unknown as Authorize, bearer],

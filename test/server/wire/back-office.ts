@@ -9,7 +9,7 @@ import { linkAs, login, type Own } from "./guest.js";
 import { createLog } from "./log.js";
 import { startGuardedServer } from "./servers.js";
 
-export const bearer = { authorization: "Bearer s3cret-4711" };
+export const bearer = { authorization: "Bearer s3cret-of-root" };
 
 export const byToken: Authorize = async ({ header }) => header.get("authorization") === bearer.authorization && "root";
 
@@ -42,7 +42,7 @@ export async function openOffice(
   const { bouncer } = server;
   /** A guest knocks: it gets in, or its stream ends. */
   const knock = async (user: string, session: string) => {
-    const secrets = { authorization: "Bearer guest-0815", cookie: "id=0816" };
+    const secrets = { authorization: "Bearer guest-token", cookie: "id=oatmeal" };
     const { chat } = login(own, server, name, { headers: { user, session, ...secrets } });
     const { messages, end } = collect(chat.subscribe({}));
     let ended = false;
