@@ -63,7 +63,7 @@ export function adminService(
     throw new ConnectError("not authorized", Code.PermissionDenied);
   }
 
-  /** One audited call. `whom` is read before anything is done, so that what is wrong with it is told first. */
+  /** One call, authorized before anything else is looked at, and audited whatever comes of it. */
   async function audited<T>(context: HandlerContext, about: About, work: (by: string) => T | Promise<T>): Promise<T> {
     const by = await caller(context);
     const method = context.method.name;

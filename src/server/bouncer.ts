@@ -151,7 +151,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
     },
   };
   const verdicts = createVerdicts(house);
-  const drain = createDrain(house, verdicts, companions);
+  const drain = createDrain(house, verdicts);
   const unsubscribe = store.subscribe(verdicts.overhear);
 
   /** With a deadline of its own: a hook that hangs is told of, and nothing waits for it. */
@@ -204,7 +204,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       const said = checked("banned", words);
       const until = said.until?.getTime();
       if (until !== undefined && until <= clock.now()) throw invalid("words.until", said.until, "a Date in the future");
-      return carryOut({ selector, words: said, holds: () => [{ key, until, once: false }] }, options);
+      return carryOut({ selector, words: said, holds: [{ key, until, once: false }] }, options);
     },
     async unban(selector, audit = {}) {
       const { by, note } = checkAudit(audit);
@@ -225,7 +225,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       if (until === undefined) return carryOut({ selector: checkSelector(selector), words: said }, options);
       const key = keyOf(selector);
       if (until <= clock.now()) throw invalid("words.retryAt", said.retryAt, "a Date in the future");
-      return carryOut({ selector, words: said, holds: () => [{ key, until, once: false }] }, options);
+      return carryOut({ selector, words: said, holds: [{ key, until, once: false }] }, options);
     },
     async revoke(user, words, options) {
       const selector = checkSelector({ user });

@@ -33,7 +33,7 @@ function refusal(message: string): Refusal {
   return { words: { reason: "unauthenticated", message }, hold: undefined };
 }
 
-/** The vocabulary names the gravest reasons last of the three that put out, then those that pass by themselves. */
+/** A ban is the gravest; the others stand in the order of the vocabulary. */
 function graveness({ words }: Hold): number {
   return words.reason === "banned" ? -1 : builtInReasons.indexOf(words.reason);
 }

@@ -1,6 +1,5 @@
 import { builtInReasons, checkTime, checkWords, type LocalizedText } from "../disconnect.js";
 import { functionOr, invalid, numberIn, objectOf } from "../invalid.js";
-import type { Companions } from "./companions.js";
 import { eventOf } from "./event-of.js";
 import type { House } from "./house.js";
 import { type Report, reportOf } from "./put-out.js";
@@ -76,8 +75,8 @@ const progressEveryMs = 1_000;
  * Refuses newcomers and ends everybody, spread over a time. Clients, not streams, are given a slot for their return:
  * all streams of a session end together, for it knocks once.
  */
-export function createDrain(house: House, verdicts: Verdicts, companions: Companions) {
-  const { registry, clock, journal, settings } = house;
+export function createDrain(house: House, verdicts: Verdicts) {
+  const { registry, companions, clock, journal, settings } = house;
 
   return async function drain(options: DrainOptions = {}): Promise<Report> {
     const checked = checkDrainOptions(options, settings.forceAfterMs);

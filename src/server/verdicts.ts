@@ -46,7 +46,7 @@ export interface Decision {
   readonly selector: Selector;
   readonly words: Words;
   /** What is held against whoever comes later. */
-  readonly holds?: (verdict: Verdict) => readonly Omit<Hold, "verdict" | "words">[];
+  readonly holds?: readonly Omit<Hold, "verdict" | "words">[];
   /** Revokes the tokens of this user: only streams with older ones are put out. */
   readonly revokes?: string;
 }
@@ -74,11 +74,11 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
   const { store, rememberMs } = settings;
 
   async function record(decision: Decision, found: readonly Visit[], how: How) {
-    const { selector, words, holds, revokes } = decision;
+    const { selector, words, holds = [], revokes } = decision;
     const { by, note, mode, ...rest } = how;
     const verdict: Verdict = { id: randomUUID(), at: new Date(clock.now()), selector, words, by, note };
     const sessions = remindersFor(found, verdict, () => mode !== "abort");
-    const all = [...(holds?.(verdict) ?? []), ...sessions].map((hold) => ({ ...hold, verdict: verdict.id, words }));
+    const all = [...holds, ...sessions].map((hold) => ({ ...hold, verdict: verdict.id, words }));
     const epoch = await store.record({ verdict, holds: all, revokes, mode, ...rest, origin: name });
     journal.verdict(verdict, found.length);
     return { verdict, ...(epoch !== undefined && { epoch }) };
