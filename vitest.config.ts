@@ -10,7 +10,7 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    include: ["test/**/*.test.{ts,tsx}", "examples/**/*.test.ts"],
     typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },
     // One process per file: a test that leaves a socket, timer or rejection behind cannot spoil another file.
     pool: "forks",

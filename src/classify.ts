@@ -1,6 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { systemClock } from "./clock.js";
 import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
+import type { Pause } from "./environment.js";
 import { type ConnectionState, fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
 import { detailsOf, fieldsFor, type ReasonMappings, type Words, wordsOf } from "./spoken.js";
 import { codeOf } from "./wire.js";
@@ -12,7 +13,9 @@ export type Evidence =
   /** The stream ended without an error. `endless`: its method has no natural end. */
   | { readonly trailer: Headers; readonly endless?: boolean }
   /** A watchdog of ours ran out. */
-  | { readonly silent: string };
+  | { readonly silent: string }
+  /** We let go of the stream ourselves, because the device or the page cannot go on. */
+  | { readonly paused: Pause };
 
 export interface ClassifyOptions {
   /** Epoch ms; relative times that the server gave count from here. @default the system's time */
@@ -49,6 +52,7 @@ function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefi
     const inferred = { reason: "network", source: "liveness" } as const;
     return conclude(inferred, noWords, evidence.silent, undefined, options);
   }
+  if ("paused" in evidence) return pausedBy(evidence.paused);
   const now = options.now ?? systemClock.now();
   if ("trailer" in evidence) {
     const words = wordsOf([], evidence.trailer, now, options.reasons);
@@ -74,6 +78,19 @@ function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefi
   const text = error.rawMessage;
   const words = wordsOf(detailsOf(error), error.metadata, now, options.reasons);
   return conclude(infer(error, text, causes, evidence.connection, words), words, text, error, options, error.code);
+}
+
+const meaningOf: { readonly [P in Pause]: string } = {
+  offline: "the device is offline",
+  hidden: "the page is hidden",
+  frozen: "the page was put aside",
+  asleep: "the device was asleep",
+};
+/** The path is not gone: we have let go of it. */
+export function pausedBy(why: Pause): Disconnect {
+  const fields = fieldsFor("network", {});
+  const common = { localized: undefined, said: false, source: "local", cause: undefined } as const;
+  return { ...fields, ...common, reason: "network", message: meaningOf[why] };
 }
 
 const httpStatus = /^HTTP (\d{3})$/;

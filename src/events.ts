@@ -1,4 +1,6 @@
 import type { Disconnect, DisconnectInit, Reason } from "./disconnect.js";
+import type { Pause } from "./environment.js";
+import type { Phase } from "./state.js";
 
 /** One call on a session, by a name for people and a number that is unique within the session. */
 export interface StreamLabel {
@@ -32,10 +34,15 @@ export interface SessionEvents extends ReasonEvents {
     readonly afterMs: number;
     readonly why: string;
   };
+  /** Nothing goes out until the device or the page can go on; `reconnecting` follows. Nothing failed. */
+  readonly paused: { readonly why: Pause };
   /** An attempt got through. Follows every lost connection that comes back, also within one outage. */
   readonly reconnected: { readonly downMs: number; readonly attempts: number; readonly gap: Gap };
   /** The session is over until `restart()`: every stream has been ended and later calls fail at once. */
   readonly ended: { readonly disconnect: Disconnect; readonly why: string };
+
+  /** Where the session stands has changed. Comes after the events that tell what happened. */
+  readonly phase: Phase;
 
   /** The server's companion announced what will happen, `at` a time if that is known. */
   readonly notice: { readonly announced: DisconnectInit; readonly at: Date | undefined };

@@ -141,7 +141,7 @@ export function follow(
 
   gate.join(stream);
   if (signal?.aborted) cancel();
-  else {
+  else if (!ended) {
     signal?.addEventListener("abort", cancel);
     after(limitMs, life.signal, () => {
       stream.stop("failed", new ConnectError("the operation timed out", Code.DeadlineExceeded));
@@ -170,7 +170,10 @@ export function follow(
     const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
     // Raced by hand, as everywhere: an abort can be lost on its way through fetch (nodejs/undici#4627).
     const opened = await new Promise<StreamResponse>((resolve, reject) => {
-      current.lose = (evidence) => reject(new Failure(evidence));
+      current.lose = (evidence) => {
+        reject(new Failure(evidence)); // before the abort, which is a consequence
+        controller.abort(); // at once: a page that is put aside has no later
+      };
       watch(current);
       const timer = new AbortController();
       controller.signal.addEventListener("abort", () => timer.abort());

@@ -1,8 +1,12 @@
+import { pausedBy } from "./classify.js";
 import { type Clock, nextTurn } from "./clock.js";
 import type { Disconnect } from "./disconnect.js";
 import { errorOf } from "./disconnect-of.js";
+import type { Environment } from "./environment.js";
 import { event, type SessionEvent } from "./events.js";
 import type { Followed } from "./follow.js";
+import type { Memory } from "./memory.js";
+import * as pause from "./pause.js";
 import { defaultPolicies, type ResolvedPolicies } from "./policy.js";
 import { fullBucket } from "./rate-limit.js";
 import { createRefresher } from "./refresh.js";
@@ -17,6 +21,9 @@ const patienceMs = 500;
 
 /** A knock counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
 const letInMs = 200;
+
+/** The turn to knock is not waited for longer than this: a tab that hangs must not hold the others. */
+const turnMs = 10_000;
 
 /** Who may try to open, and when: carries out what the transitions say. */
 export interface Gate {
@@ -38,6 +45,8 @@ export interface Gate {
   answered(stream: Followed): void;
   /** A verdict was spoken elsewhere. */
   overheard(disconnect: Disconnect): void;
+  /** Looks at what other tabs have found out, if nobody does so all the time. */
+  consult(): void;
   /** Ends a wait early. */
   retry(): void;
   restart(): void;
@@ -50,6 +59,8 @@ interface Surroundings {
   readonly clock: Clock;
   readonly rules: Rules;
   readonly openTimeoutMs: number | undefined;
+  readonly environment: Environment | undefined;
+  readonly memory: Memory | undefined;
   readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
   readonly emit: (...events: readonly SessionEvent[]) => void;
   readonly reportError: (error: unknown) => void;
@@ -61,12 +72,15 @@ type Knock = {
   readonly opened?: { readonly at: number; readonly first: boolean };
 };
 
-export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportError }: Surroundings): Gate {
+export function createGate(surroundings: Surroundings): Gate {
+  const { clock, rules, openTimeoutMs, environment, memory, refresh, emit, reportError } = surroundings;
   const streams = new Set<Followed>();
   const queue = new Map<Followed, () => void>(); // streams that wait, in their order, and what lets each go
   const returning = new WeakSet<Followed>(); // streams that were lost, in contrast to new ones
   let knock: Knock | undefined;
   let alarm = new AbortController();
+  let turn = new AbortController(); // to knock for all tabs
+  let unwatch: readonly (() => void)[] = []; // the device, the page and the other tabs, while there are streams
   let calm = Promise.resolve(); // or, right after a connection has failed, what calls wait for
   let state: State = {
     phase: { status: "live" },
@@ -74,6 +88,13 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     connected: false,
     windowMs: undefined,
   };
+  const live = state.phase;
+  const begun = memory?.recall(state, clock.now(), false);
+  if (begun) {
+    state = begun.state;
+    // In a moment, when the app listens.
+    if (begun.events.length > 0) Promise.resolve().then(() => state.phase === begun.state.phase && tell(begun, live));
+  }
 
   const refresher = createRefresher(refresh, reportError, (failure) => {
     const now = clock.now();
@@ -82,14 +103,38 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
 
   /** Becomes the next state, tells the app, then does what the state asks for. A listener may have changed it again. */
   function enter(step: Step): void {
-    const before = state.phase;
+    const past = state;
+    const before = past.phase;
     if (before.status === "closed") return; // for good, whatever was decided meanwhile
     const { phase } = step.state;
     state = step.state;
     const condemned = phase.status === "ended" && phase !== before ? [...streams] : [];
-    emit(...step.events);
+    memory?.remember(past, state, clock.now());
+    tell(step, before);
     for (const stream of condemned) end(stream, phase);
     if (phase !== before && phase === state.phase) pursue();
+  }
+
+  function tell({ state: { phase }, events }: Step, before: Phase): void {
+    emit(...events, ...(phase === before ? [] : [event("phase", phase)]));
+  }
+
+  /** What other tabs have found out. */
+  function consult(first = false): void {
+    if (memory) enter(memory.recall(state, clock.now(), first));
+  }
+
+  /** Can the device and the page go on? */
+  function look(): void {
+    const held = [...streams].filter(({ reopenable }) => reopenable);
+    const why = environment?.pause;
+    if (why === undefined) {
+      consult();
+      enter(pause.resumed(state, held.length > 0, rules, { now: clock.now(), random: clock.random() }));
+      return;
+    }
+    enter(pause.paused(state, why, pausedBy(why), held[0]?.label, rules, clock.now()));
+    for (const stream of held) if (state.phase.status === "paused") stream.lose({ paused: why });
   }
 
   function end(stream: Followed, phase: Phase): void {
@@ -100,7 +145,10 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     const { phase } = state;
     alarm.abort();
     alarm = new AbortController();
-    if (phase.status !== "knocking") knock = undefined;
+    if (phase.status !== "knocking") {
+      knock = undefined;
+      turn.abort();
+    }
     if (phase.status !== "refreshing") refresher.cancel();
     switch (phase.status) {
       case "live":
@@ -119,6 +167,7 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       case "refreshing":
         refresher.start();
         break;
+      case "paused":
       case "ended":
       case "closed":
         break;
@@ -127,8 +176,24 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     }
   }
 
-  /** The first in the queue knocks for all. */
+  /** The first in the queue knocks for all; of several tabs, the one whose turn it is. */
   function send(): void {
+    if (!memory) {
+      sendFirst();
+      return;
+    }
+    const own = new AbortController();
+    turn = own;
+    Promise.race([memory.turn(own.signal), clock.sleep(turnMs, own.signal)]).then(
+      () => {
+        if (!own.signal.aborted) consult(); // somebody may have got through meanwhile
+        if (!own.signal.aborted) sendFirst();
+      },
+      () => {}, // not wanted any more
+    );
+  }
+
+  function sendFirst(): void {
     const [stream] = queue.keys();
     if (!stream) return;
     knock = { stream, sentAt: clock.now() };
@@ -181,9 +246,21 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
       return transition.visiblePhase(state, rules, clock.now());
     },
     streams,
-    join: (stream) => void streams.add(stream),
+    join(stream) {
+      const first = streams.size === 0;
+      streams.add(stream);
+      if (!first) return;
+      unwatch = [environment?.watch(look), memory?.watch(() => consult())].filter((removal) => removal !== undefined);
+      consult(true);
+      if (environment) look();
+    },
     leave(stream) {
       streams.delete(stream);
+      if (streams.size === 0) {
+        for (const removal of unwatch) removal();
+        unwatch = [];
+        enter(pause.resumed(state, false, rules, { now: clock.now(), random: clock.random() }));
+      }
       const waited = queue.has(stream);
       release(stream);
       if (waited && queue.size === 0) pursue(); // nobody is left to wake for
@@ -232,6 +309,9 @@ export function createGate({ clock, rules, openTimeoutMs, refresh, emit, reportE
     },
     overheard(disconnect) {
       enter(judge(disconnect, (by, moment) => transition.overheard(state, disconnect, by, moment)));
+    },
+    consult() {
+      if (streams.size === 0) consult();
     },
     retry: () => enter(transition.hastened(state, rules, clock.now())),
     restart() {

@@ -14,8 +14,10 @@ export {
   type Source,
 } from "./disconnect.js";
 export { disconnectOf } from "./disconnect-of.js";
+export type { Environment, Pause } from "./environment.js";
 export type { Gap, Outcome, SessionEvents, StreamLabel } from "./events.js";
 export type { ConnectionState } from "./inferred.js";
+export type { Memory } from "./memory.js";
 export { type BidiStreamOptions, type MethodEntry, method, type ServerStreamOptions } from "./method.js";
 export type { SessionOptions } from "./options.js";
 export {

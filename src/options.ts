@@ -1,8 +1,10 @@
 import type { Transport } from "@connectrpc/connect";
 import { type Clock, systemClock } from "./clock.js";
 import { builtInReasons, type Reason } from "./disconnect.js";
+import type { Environment } from "./environment.js";
 import type { ConnectionState } from "./inferred.js";
 import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "./invalid.js";
+import type { Memory } from "./memory.js";
 import { type MethodEntry, nameOf } from "./method.js";
 import { type Policies, resolvePolicies } from "./policy.js";
 import { checkRateLimit, type RateLimit } from "./rate-limit.js";
@@ -40,6 +42,10 @@ interface Options {
   readonly abortedMeans?: Reason;
   /** The transport's `Http2SessionManager` (connect-node): tells a lost connection from a stream that was reset. */
   readonly connection?: { state(): ConnectionState };
+  /** The device and the page around the session: `pageEnvironment()` of `farewell/browser`. @default always ready */
+  readonly environment?: Environment;
+  /** What outlives a reload and holds in every tab: `tabMemory({ account })` of `farewell/browser`. @default none */
+  readonly memory?: Memory;
   /** Time and chance. @default the system's */
   readonly clock?: Clock;
   /** Gets what listeners, policy functions and `refresh` throw. @default globalThis.reportError, else console.error */
@@ -62,6 +68,8 @@ export interface Settings {
   readonly noticeMs: number;
   readonly abortedMeans: Reason | undefined;
   readonly connection: { state(): ConnectionState } | undefined;
+  readonly environment: Environment | undefined;
+  readonly memory: Memory | undefined;
   readonly clock: Clock;
   readonly reportError: (error: unknown) => void;
 }
@@ -78,6 +86,8 @@ const known = [
   "reasons",
   "abortedMeans",
   "connection",
+  "environment",
+  "memory",
   "clock",
   "reportError",
 ] as const satisfies readonly (keyof SessionOptions)[];
@@ -100,6 +110,8 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     reasons: mappings = {},
     abortedMeans,
     connection,
+    environment,
+    memory,
     clock = systemClock,
     reportError = report,
   } = options as Options & { readonly policies?: Policies };
@@ -125,6 +137,8 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
   functionOr("refresh", refresh);
   functionOr("reportError", reportError);
   if (connection !== undefined) functionIn("connection.state", connection?.state);
+  if (environment !== undefined) functionIn("environment.watch", environment?.watch);
+  if (memory !== undefined) functionIn("memory.recall", memory?.recall);
   for (const name of ["now", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
   if (openTimeoutMs !== undefined) numberIn("openTimeoutMs", openTimeoutMs, 1);
   if (typeof companion !== "boolean") throw invalid("companion", companion, "true or false");
@@ -145,6 +159,8 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     noticeMs: numberIn("noticeMs", noticeMs, 0),
     abortedMeans,
     connection,
+    environment,
+    memory,
     clock,
     reportError: (error) => {
       try {

@@ -1,5 +1,6 @@
 import { type Backoff, backoffMs, jitters } from "./backoff.js";
 import { type AppReason, type BuiltInReason, builtInReasons, type Disconnect, type Reason } from "./disconnect.js";
+import type { Pause } from "./environment.js";
 import { invalid, numberIn, objectOf, oneOf } from "./invalid.js";
 
 /**
@@ -174,6 +175,18 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;
   const why = `${reason}: server said ${seconds(askedMs)}${capped}, +${seconds(afterMs - floorMs)} jitter`;
   return { action: "reconnect", afterMs, refresh, why };
+}
+
+/** After a pause. Who was offline was not alone: a whole network comes back in the same moment. */
+export function afterPause(
+  { network }: ResolvedPolicies,
+  pause: Pause,
+  random: number,
+): { readonly afterMs: number; readonly why: string } {
+  if (pause === "hidden" || pause === "frozen") return { afterMs: 0, why: `no longer ${pause}` };
+  const { initialMs } = typeof network === "object" ? network : base;
+  const afterMs = initialMs * random;
+  return { afterMs, why: `no longer ${pause}: in ${seconds(afterMs)}` };
 }
 
 /** Shorter times that were reserved, in a row, are not taken for a server's plan. */

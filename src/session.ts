@@ -177,6 +177,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   }
 
   function refusal(): unknown {
+    gate.consult();
     const { phase } = gate;
     if (phase.status === "ended") return errorOf(phase.disconnect);
     return phase.status === "closed" ? closedError() : undefined;

@@ -1,4 +1,5 @@
 import type { Disconnect } from "./disconnect.js";
+import type { Pause } from "./environment.js";
 import type { SessionEvent, StreamLabel } from "./events.js";
 import type { ResolvedPolicies } from "./policy.js";
 import type { Bucket, RateLimit } from "./rate-limit.js";
@@ -13,8 +14,10 @@ import type { Bucket, RateLimit } from "./rate-limit.js";
 //       │                                                                           │
 //       └────────────────────────── healthy, seen at the next loss ─────────────────┘
 //
+//      any but ended, closed ── the device or the page cannot go on ──▶ paused ── it can ──▶ waiting, or refreshing
 //      any ── a policy says "end", the refresh is refused ──▶ ended ── restart ──▶ live       any ── close ──▶ closed
 //
+// "paused": nothing failed, so nothing is counted. What was waited for before is waited for after it.
 // "following": one stream, the knocker, was not turned away, and all others that were lost follow it. A policy that
 // says "stop" leads there as well: nothing waits any more, and streams lost with the stopped one are told once.
 
@@ -46,6 +49,8 @@ export type Phase =
   /** `refund`: the bucket as it was before this wait took its token, for a wait that ends early. */
   | { readonly status: "waiting"; readonly outage: Outage; readonly until: number; readonly refund: Bucket }
   | { readonly status: "knocking"; readonly outage: Outage }
+  /** `refresh`: credentials are to be got first. */
+  | { readonly status: "paused"; readonly outage: Outage; readonly why: Pause; readonly refresh: boolean }
   | { readonly status: "following"; readonly outage: Outage; readonly openedAt: number }
   | { readonly status: "ended"; readonly disconnect: Disconnect; readonly why: string }
   | { readonly status: "closed" };

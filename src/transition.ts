@@ -25,6 +25,7 @@ export function lost(
   // Of twenty streams lost together the first is news. So is the failure of an attempt, and a relapse.
   const news = before === undefined || knocker || phase.status === "following";
   const { reason } = disconnect;
+  if (disconnect.source === "local") return { state, events: [], verdict: { action: "wait" } }; // told by the pause
   const counts = { ...before?.counts };
   counts[reason] = news ? (counts[reason] ?? 0) + 1 : (counts[reason] ?? 1);
   const { policies, canRefresh } = rules;
@@ -72,6 +73,7 @@ export function lost(
   }
   const verdict: Verdict = { action: "wait" };
   const waiting = { ...outage, previousMs: decision.afterMs };
+  if (phase.status === "paused") return { ...remember(state, { told: outage.told }, events), verdict };
   if (news) return { ...schedule(state, waiting, decision, rules, now, events), verdict };
   // The server's own word about one stream counts for all that wait, even if another was cut before it was said.
   if (phase.status === "waiting" && disconnect.said && !phase.outage.disconnect.said) {
@@ -95,7 +97,7 @@ export function isSpoken({ source }: Disconnect): boolean {
 }
 
 /** A stream that never sent headers but was not refused either may be a quiet one, or hang: that takes longer to tell. */
-function provenAfterMs({ down }: Outage, { healthyAfterMs }: Rules): number {
+export function provenAfterMs({ down }: Outage, { healthyAfterMs }: Rules): number {
   return down ? healthyAfterMs * 6 : healthyAfterMs;
 }
 
@@ -134,7 +136,8 @@ function isTicket(disconnect: Disconnect, now: number): boolean {
   return disconnect.retryAt.getTime() - now >= shortestTicketMs;
 }
 
-function taken(
+/** When an attempt may go out that is wanted at `wantedAt`, and the bucket without its token. */
+export function taken(
   { bucket }: State,
   { rateLimit }: Rules,
   wantedAt: number,
@@ -181,8 +184,7 @@ export function hastened(state: State, rules: Rules, now: number): Step {
   const { phase } = state;
   if (phase.status !== "waiting") return { state, events: [] };
   const { disconnect, attempts } = phase.outage;
-  const floor = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : now;
-  const { bucket, at } = taken({ ...state, bucket: phase.refund }, rules, Math.max(now + 1, floor));
+  const { bucket, at } = taken({ ...state, bucket: phase.refund }, rules, Math.max(now + 1, floorOf(disconnect)));
   if (!(at < phase.until)) return { state, events: [] };
   const reconnecting = event("reconnecting", {
     disconnect,
@@ -191,6 +193,11 @@ export function hastened(state: State, rules: Rules, now: number): Step {
     why: `${disconnect.reason}: asked to try now`,
   });
   return become({ ...state, bucket }, { ...phase, until: at }, [reconnecting]);
+}
+
+/** Before this time, epoch ms, the server does not want to see us. */
+export function floorOf(disconnect: Disconnect): number {
+  return "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : 0;
 }
 
 /** Where the session stands for who looks at it now: health needs no timer, so it may not have been noticed yet. */
@@ -259,6 +266,6 @@ export function overheard(state: State, disconnect: Disconnect, rules: Rules, mo
   return become(state, { status: "ended", disconnect, why }, events);
 }
 
-function become(state: State, phase: Phase, events: readonly SessionEvent[]): Step {
+export function become(state: State, phase: Phase, events: readonly SessionEvent[]): Step {
   return { state: { ...state, phase }, events };
 }

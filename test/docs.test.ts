@@ -11,6 +11,7 @@ import { build } from "esbuild";
 import { afterEach, describe, expect, test } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import packageJson from "../package.json" with { type: "json" };
+import type { BrowserOptions } from "../src/browser/index.js";
 import {
   type BuiltInReason,
   builtInReasons,
@@ -80,6 +81,7 @@ const prelude = `
     const createSession: typeof farewell.createSession;
     const baseUrl: string;
     const transport: Transport;
+    const user: { readonly id: string };
     const ChatService: typeof Service;
     const session: Session;
     const chat: FarewellClient<typeof Service>;
@@ -122,6 +124,8 @@ async function typeErrors(checked: readonly Block[]): Promise<string> {
           typeRoots: [join(root, "node_modules/@types")],
           paths: {
             farewell: [join(root, "src/index.ts")],
+            "farewell/browser": [join(root, "src/browser/index.ts")],
+            "farewell/react": [join(root, "src/react/index.ts")],
             "farewell/server": [join(root, "src/server/index.ts")],
             "farewell/testing": [join(root, "src/testing/index.ts")],
           },
@@ -219,7 +223,9 @@ describe("the commands", () => {
 
   test("install by hand what are peer dependencies", () => {
     const command = /npm i (farewell .*)/.exec(text["README.md"])?.[1];
-    expect(command?.split(" ").sort()).toEqual(["farewell", ...Object.keys(packageJson.peerDependencies)].sort());
+    const optional = Object.keys(packageJson.peerDependenciesMeta);
+    const peers = Object.keys(packageJson.peerDependencies).filter((name) => !optional.includes(name));
+    expect(command?.split(" ").sort()).toEqual(["farewell", ...peers].sort());
   });
 });
 
@@ -254,10 +260,25 @@ describe("the tables", () => {
       reasons: true,
       abortedMeans: true,
       connection: true,
+      environment: true,
+      memory: true,
       clock: true,
       reportError: true,
     };
     expect(column(table("README.md", "option", "default", "policies"))).toEqual(Object.keys(options));
+  });
+
+  test("of the README list every option of the browser", () => {
+    const options: { readonly [O in keyof BrowserOptions]-?: true } = {
+      account: true,
+      coolDownMs: true,
+      rememberMs: true,
+      hiddenAfterMs: true,
+      asleepAfterMs: true,
+      reportError: true,
+      clock: true,
+    };
+    expect(column(table("README.md", "option", "default", "account"))).toEqual(Object.keys(options));
   });
 
   test("of the README list every option of the bouncer", () => {
@@ -288,8 +309,10 @@ describe("the tables", () => {
       connected: ["stream"],
       disconnected: ["disconnect", "stream"],
       reconnecting: ["disconnect", "attempt", "afterMs", "why"],
+      paused: ["why"],
       reconnected: ["downMs", "attempts", "gap"],
       ended: ["disconnect", "why"],
+      phase: ["status"],
       notice: ["announced", "at"],
       streamOpened: ["stream"],
       streamLost: ["stream", "disconnect"],

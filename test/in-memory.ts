@@ -75,7 +75,7 @@ export function createInMemoryServer(more: (router: ConnectRouter) => void = () 
 export function listen(session: Session): { readonly lines: string[]; readonly events: [string, unknown][] } {
   const lines: string[] = [];
   const events: [string, unknown][] = [];
-  const types: { readonly [T in keyof SessionEvents]: (payload: SessionEvents[T]) => string } = {
+  const types: { readonly [T in Exclude<keyof SessionEvents, "phase">]: (payload: SessionEvents[T]) => string } = {
     kicked: ({ message }) => message,
     banned: ({ message }) => message,
     superseded: ({ message }) => message,
@@ -87,6 +87,7 @@ export function listen(session: Session): { readonly lines: string[]; readonly e
     connected: () => "",
     disconnected: ({ disconnect }) => disconnect.reason,
     reconnecting: ({ attempt, afterMs }) => `#${attempt} in ${afterMs} ms`,
+    paused: ({ why }) => why,
     reconnected: ({ attempts, gap }) => `after ${attempts}, gap ${gap}`,
     ended: ({ why }) => why,
     notice: ({ announced, at }) => `${announced.reason}${at ? ` at ${at.toISOString()}` : ""}`,
@@ -96,7 +97,7 @@ export function listen(session: Session): { readonly lines: string[]; readonly e
     streamGap: ({ stream, missed }) => `${stream.id} missed ${missed}`,
     streamEnded: ({ stream, outcome }) => `${stream.id} ${outcome}`,
   };
-  for (const type of Object.keys(types) as (keyof SessionEvents)[]) {
+  for (const type of Object.keys(types) as (keyof typeof types)[]) {
     session.on(type, (payload) => {
       const line = (types[type] as (payload: unknown) => string)(payload);
       lines.push(line === "" ? type : `${type}: ${line}`);

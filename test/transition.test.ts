@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { pausedBy } from "../src/classify.js";
 import { builtInReasons, type Disconnect } from "../src/index.js";
+import { paused, resumed } from "../src/pause.js";
 import { resolvePolicies } from "../src/policy.js";
 import { fullBucket } from "../src/rate-limit.js";
 import type { Rules, State, Step } from "../src/state.js";
@@ -14,8 +16,20 @@ const rules: Rules = {
 };
 
 const input = fc.record({
-  name: fc.constantFrom("lost", "due", "opened", "refreshed", "refused", "unrefused", "withdrawn", "overheard"),
+  name: fc.constantFrom(
+    "lost",
+    "due",
+    "opened",
+    "refreshed",
+    "refused",
+    "unrefused",
+    "withdrawn",
+    "overheard",
+    "paused",
+    "resumed",
+  ),
   reason: fc.constantFrom(...builtInReasons),
+  pause: fc.constantFrom("offline", "hidden", "frozen", "asleep"),
   afterMs: fc.nat(20_000),
   random: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
   said: fc.boolean(),
@@ -34,7 +48,7 @@ test("whatever happens in whatever order: promises hold", () => {
       };
       let told: string[] = [];
       const stream = { id: 1, name: "chat.v1.ChatService/Subscribe" };
-      for (const { name, reason, afterMs, random, said, reopenable } of inputs) {
+      for (const { name, reason, pause, afterMs, random, said, reopenable } of inputs) {
         now += afterMs;
         const disconnect = { reason, message: "", said, source: said ? "detail" : "status" } as Disconnect;
         const before = state;
@@ -48,6 +62,8 @@ test("whatever happens in whatever order: promises hold", () => {
           refused: () => refused(before, "signed out"),
           unrefused: () => unrefused(before, now),
           withdrawn: () => withdrawn(before, rules, now),
+          paused: () => paused(before, pause, pausedBy(pause), stream, rules, now),
+          resumed: () => resumed(before, reopenable, rules, { now, random }),
           overheard: () => overheard(before, disconnect, rules, { now, random }),
         };
         const step = happen[name]();
@@ -56,7 +72,7 @@ test("whatever happens in whatever order: promises hold", () => {
         for (const { type, payload } of step.events) {
           // Each reason at most once in an outage, and an outage is announced once.
           if (type === "disconnected") told = [];
-          if ((builtInReasons as readonly string[]).includes(type) && name === "lost") {
+          if ((builtInReasons as readonly string[]).includes(type) && (name === "lost" || name === "paused")) {
             expect(told).not.toContain(type);
             told.push(type);
           }
@@ -71,7 +87,7 @@ test("whatever happens in whatever order: promises hold", () => {
           if (type === "ended") expect(state.phase.status).toBe("ended");
         }
         if ("verdict" in step && (step.verdict as { action: string }).action === "wait") {
-          expect(["waiting", "refreshing", "knocking"]).toContain(state.phase.status);
+          expect(["waiting", "refreshing", "knocking", "paused"]).toContain(state.phase.status);
         }
         if (before.phase.status === "ended") {
           expect(state.phase).toBe(before.phase);

@@ -1,0 +1,28 @@
+import type { Environment } from "../environment.js";
+import type { Memory } from "../memory.js";
+import { type PageOptions, pageEnvironment } from "./page-environment.js";
+import { type TabMemoryOptions, tabMemory } from "./tab-memory.js";
+
+/** Without an `account` nothing is remembered. */
+export type BrowserOptions = PageOptions & Partial<TabMemoryOptions>;
+
+/** Two options of `createSession`. */
+export interface Browser {
+  readonly environment: Environment;
+  readonly memory?: Memory;
+}
+
+/**
+ * What a session in a web page needs, to be spread into the options of `createSession`: `pageEnvironment`, and
+ * `tabMemory` where there is an `account`. On a server it does nothing.
+ *
+ * @throws TypeError that names the option
+ * @example
+ * const session = createSession(transport, { ...browser({ account: user.id }) });
+ */
+export function browser(options: BrowserOptions = {}): Browser {
+  const { account, coolDownMs, rememberMs, reportError, clock, ...page } = options;
+  const environment = pageEnvironment({ ...page, clock });
+  if (account === undefined) return { environment };
+  return { environment, memory: tabMemory({ account, coolDownMs, rememberMs, reportError, clock }) };
+}

@@ -1,0 +1,132 @@
+import { type Clock, systemClock } from "../clock.js";
+import type { Environment, Pause } from "../environment.js";
+import { numberIn, objectOf } from "../invalid.js";
+
+export interface PageOptions {
+  /** A page that was hidden for so many ms lets go of its streams until it is seen again. @default never */
+  readonly hiddenAfterMs?: number | undefined;
+  /**
+   * A timer that comes so many ms too late means that the device slept: streams from before it are not trusted any more.
+   * Browsers delay the timers of hidden pages by up to a minute. @default 90_000
+   */
+  readonly asleepAfterMs?: number | undefined;
+  /** Time, for tests. @default the system's */
+  readonly clock?: Clock | undefined;
+}
+
+const beatMs = 15_000; // how often it is looked at whether the device slept
+
+/**
+ * The life of a web page: offline, hidden, frozen (Page Lifecycle, also in the back-forward cache), and asleep. It
+ * listens to the page only while a session has streams. On a server nothing ever pauses.
+ *
+ * @throws TypeError that names the option
+ * @example
+ * const session = createSession(transport, { environment: pageEnvironment({ hiddenAfterMs: 60_000 }) });
+ */
+export function pageEnvironment(options: PageOptions = {}): Environment {
+  const { hiddenAfterMs, asleepAfterMs = 90_000, clock = systemClock } = options;
+  objectOf("options", options, ["hiddenAfterMs", "asleepAfterMs", "clock"]);
+  if (hiddenAfterMs !== undefined) numberIn("hiddenAfterMs", hiddenAfterMs, 0);
+  numberIn("asleepAfterMs", asleepAfterMs, 1);
+  const page = globalThis.document as (Document & { readonly prerendering?: boolean }) | undefined;
+  const watchers = new Set<() => void>();
+  let frozen = false;
+  let hidden = false;
+  let asleep = false;
+  let beatAt = 0;
+  let life = new AbortController();
+  let seen = new AbortController();
+
+  const tell = () => {
+    for (const changed of [...watchers]) changed();
+  };
+
+  const react: { readonly [type: string]: () => void } = {
+    online: tell,
+    offline: tell,
+    pagehide: freeze, // before the page is put aside: an open stream would keep it out of the back-forward cache
+    freeze,
+    pageshow: thaw,
+    resume: thaw,
+    visibilitychange: glance,
+    prerenderingchange: glance,
+  };
+
+  function freeze(): void {
+    frozen = true;
+    tell();
+  }
+
+  function thaw(): void {
+    if (frozen) beatAt = clock.now(); // no timer ran, so none is late
+    frozen = false;
+    tell();
+  }
+
+  function glance(): void {
+    beat();
+    seen.abort();
+    seen = new AbortController();
+    const away = page?.visibilityState === "hidden";
+    if (away && hiddenAfterMs !== undefined) after(hiddenAfterMs, seen.signal, () => hide(true));
+    else if (!away) hide(false);
+  }
+
+  function hide(away: boolean): void {
+    hidden = away;
+    tell();
+  }
+
+  /** Streams from before a sleep are let go of, and opened anew. */
+  function beat(): void {
+    const lateMs = clock.now() - beatAt - beatMs;
+    beatAt = clock.now();
+    if (lateMs < asleepAfterMs) return;
+    asleep = true;
+    tell();
+    asleep = false;
+    tell();
+  }
+
+  function keepBeating(): void {
+    after(beatMs, life.signal, () => {
+      beat();
+      keepBeating();
+    });
+  }
+
+  function after(ms: number, until: AbortSignal, then: () => void): void {
+    clock.sleep(ms, until).then(then, () => {}); // rejects only when not wanted any more
+  }
+
+  function attach(): void {
+    life = new AbortController();
+    beatAt = clock.now();
+    frozen = false;
+    hidden = page?.visibilityState === "hidden" && hiddenAfterMs !== undefined;
+    // Some of these are told to the document and do not bubble: on their way down they pass the window.
+    const options = { capture: true, signal: life.signal };
+    for (const [type, listener] of Object.entries(react)) globalThis.addEventListener(type, listener, options);
+    keepBeating();
+  }
+
+  return {
+    get pause(): Pause | undefined {
+      if (frozen) return "frozen";
+      if (globalThis.navigator?.onLine === false) return "offline";
+      if (hidden || page?.prerendering) return "hidden"; // a page that nobody may ever see
+      return asleep ? "asleep" : undefined;
+    },
+    watch(changed) {
+      if (watchers.size === 0 && page) attach();
+      watchers.add(changed);
+      return () => {
+        watchers.delete(changed);
+        if (watchers.size > 0) return;
+        life.abort();
+        seen.abort();
+      };
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import { type Clock, systemClock } from "../clock.js";
+import { functionOr, invalid, numberIn, objectOf } from "../invalid.js";
+import type { Memory } from "../memory.js";
+import { recall } from "./recall.js";
+import { fromText, nameOf, type Snapshot, toText } from "./snapshot.js";
+
+export interface TabMemoryOptions {
+  /** Whose memory it is, such as a user's id. Only a hash of it is stored. */
+  readonly account: string;
+  /** For so many ms after a kick, a new page and other tabs stay out without asking the server. @default 60_000 */
+  readonly coolDownMs?: number | undefined;
+  /** A ban is held for its time, but for no longer than so many ms; then the server is asked again. @default 86_400_000 */
+  readonly rememberMs?: number | undefined;
+  /** Gets what the browser refuses: disabled storage, a full quota. @default nothing, for it is no fault */
+  readonly reportError?: ((error: unknown) => void) | undefined;
+  /** Time, for tests. @default the system's */
+  readonly clock?: Clock | undefined;
+}
+
+/** A turn begins so many ms after the one before: its outcome comes by another way than the lock. */
+const settleMs = 50;
+
+/**
+ * A memory that outlives a reload and is shared by all tabs of an account: bans, the time after a kick, the rate limit,
+ * and whose turn it is to try after an outage. Over `localStorage`, `BroadcastChannel` and Web Locks; without any of
+ * them, it does what the others allow. `session.restart()` lifts a verdict here, too.
+ *
+ * @throws TypeError that names the option
+ * @example
+ * const session = createSession(transport, { memory: tabMemory({ account: user.id }) });
+ */
+export function tabMemory(options: TabMemoryOptions): Memory {
+  const {
+    account,
+    coolDownMs = 60_000,
+    rememberMs = 86_400_000,
+    reportError = () => {},
+    clock = systemClock,
+  } = options;
+  objectOf("options", options, ["account", "coolDownMs", "rememberMs", "reportError", "clock"]);
+  if (typeof account !== "string" || account === "") throw invalid("account", account, "a name, such as a user's id");
+  numberIn("coolDownMs", coolDownMs, 0);
+  numberIn("rememberMs", rememberMs, 0);
+  functionOr("reportError", reportError);
+  const name = nameOf(account);
+  const holds = { coolDownMs, rememberMs };
+  let known: Snapshot = { at: Number.NEGATIVE_INFINITY };
+  let adopted: unknown; // the phase that came from another tab: no news to tell
+  let channel: BroadcastChannel | undefined;
+  const reported = new Set<string>();
+
+  /** The newest: what others write reaches the storage of this tab a little later than their message. */
+  function read(): Snapshot {
+    const stored = fromText(attempt(() => globalThis.localStorage?.getItem(name)));
+    if (stored && stored.at > known.at) known = stored;
+    return known;
+  }
+
+  function write(snapshot: Snapshot): void {
+    known = snapshot;
+    attempt(() => {
+      const text = toText(snapshot);
+      attempt(() => globalThis.localStorage?.setItem(name, text));
+      attempt(() => channel?.postMessage(text));
+    });
+  }
+
+  function attempt<T>(what: () => T): T | undefined {
+    try {
+      return what();
+    } catch (error) {
+      report(error);
+      return undefined;
+    }
+  }
+
+  /** Each kind once, or every read would tell it. */
+  function report(error: unknown): void {
+    if (reported.has(String(error))) return;
+    reported.add(String(error));
+    reportError(error);
+  }
+
+  return {
+    recall(state, now, first) {
+      const step = recall(state, read(), now, first, holds);
+      if (step.state.phase !== state.phase) adopted = step.state.phase;
+      return step;
+    },
+    remember({ phase: from }, { phase: to, bucket }, now) {
+      if (from === to || to === adopted) return;
+      if (to.status === "ended") {
+        const { disconnect, why } = to;
+        const lasting = disconnect.said && (disconnect.reason === "kicked" || disconnect.reason === "banned");
+        if (lasting) write({ at: now, bucket, verdict: { disconnect, why, at: now } });
+      } else if (from.status === "ended") {
+        write({ at: now, bucket });
+      } else if (to.status === "waiting") {
+        const { outage, until, refund } = to;
+        write({ ...read(), at: now, bucket, wait: { outage, until, refund } });
+      } else if (from.status === "knocking" && to.status === "following") {
+        write({ ...read(), at: now, bucket, wait: undefined, openAt: now });
+      }
+    },
+    watch(changed) {
+      const life = new AbortController();
+      const open = () => {
+        channel = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
+        channel?.addEventListener("message", ({ data }) => {
+          known = fromText(data) ?? known;
+          changed();
+        });
+      };
+      const close = () => {
+        channel?.close();
+        channel = undefined;
+      };
+      const listen = <T extends keyof WindowEventMap>(type: T, listener: (event: WindowEventMap[T]) => void) =>
+        globalThis.window?.addEventListener(type, listener, { signal: life.signal });
+      listen("storage", ({ key }) => {
+        if (key === name) changed();
+      });
+      listen("pagehide", close); // a message would throw the page out of the back-forward cache
+      listen("pageshow", ({ persisted }) => {
+        if (!persisted) return;
+        open();
+        changed();
+      });
+      open();
+      return () => {
+        life.abort();
+        close();
+      };
+    },
+    turn: (signal) =>
+      new Promise((resolve) => {
+        const over = new Promise<void>((end) => signal.addEventListener("abort", () => end(), { once: true }));
+        const hold = () => {
+          clock.sleep(settleMs, signal).then(resolve, resolve);
+          return over;
+        };
+        const denied = (error: unknown) => {
+          if (!signal.aborted) report(error);
+          resolve(); // each for itself
+        };
+        const locks = globalThis.navigator?.locks;
+        if (!locks) return resolve();
+        attempt(() => locks.request(name, { signal }, hold).catch(denied)) ?? resolve();
+      }),
+  };
+}

@@ -1,0 +1,63 @@
+import type { Disconnect } from "./disconnect.js";
+import type { Pause } from "./environment.js";
+import { event, type SessionEvent, type StreamLabel } from "./events.js";
+import { afterPause } from "./policy.js";
+import type { Moment, Outage, Rules, State, Step } from "./state.js";
+import { become, floorOf, provenAfterMs, taken } from "./transition.js";
+
+// The arrows to "paused" and away from it. A pause is no failure: it counts no attempt, and no policy is asked.
+
+/** The device or the page cannot go on. `stream`: one that is let go of, if there is any. */
+export function paused(
+  state: State,
+  why: Pause,
+  disconnect: Disconnect,
+  stream: StreamLabel | undefined,
+  rules: Rules,
+  now: number,
+): Step {
+  const { phase, bucket } = state;
+  const { status } = phase;
+  if (status === "ended" || status === "closed" || (status === "paused" && phase.why === why)) {
+    return { state, events: [] };
+  }
+  const healthy = status === "following" && phase.openedAt + provenAfterMs(phase.outage, rules) <= now;
+  const before = status === "live" || healthy ? undefined : phase.outage;
+  const events: SessionEvent[] = [];
+  if (!before && stream) events.push(event("disconnected", { disconnect, stream }));
+  // The page's own pauses are no news of the network.
+  const told = before?.told ?? [];
+  const news = why === "offline" && !told.includes("network");
+  if (news) events.push({ type: disconnect.reason, payload: disconnect } as SessionEvent);
+  events.push(event("paused", { why }));
+  const outage: Outage = {
+    attempts: 0,
+    counts: {},
+    previousMs: 0,
+    gaveUp: false,
+    ...before,
+    disconnect: before?.down ? before.disconnect : disconnect,
+    downAt: before?.down ? before.downAt : now,
+    attemptsBefore: (before?.down ? before.attemptsBefore : before?.attempts) ?? 0,
+    down: true,
+    told: news ? [...told, "network"] : told,
+  };
+  const refresh = status === "refreshing" || (status === "paused" && phase.refresh);
+  const unspent = status === "waiting" ? phase.refund : bucket;
+  return become({ ...state, bucket: unspent }, { status: "paused", outage, why, refresh }, events);
+}
+
+/** It can go on. `waiting`: somebody waits for it. */
+export function resumed(state: State, waiting: boolean, rules: Rules, { now, random }: Moment): Step {
+  const { phase } = state;
+  if (phase.status !== "paused") return { state, events: [] };
+  const { outage, refresh } = phase;
+  const { disconnect, attempts } = outage;
+  const { afterMs, why } = afterPause(rules.policies, phase.why, random);
+  if (refresh && waiting) return become(state, { status: "refreshing", outage, afterMs, why }, []);
+  const { bucket, at } = taken(state, rules, Math.max(now + Math.max(1, Math.ceil(afterMs)), floorOf(disconnect)));
+  const next = { status: "waiting", outage, until: at, refund: state.bucket } as const;
+  if (!waiting) return become(state, { ...next, until: Math.max(now, floorOf(disconnect)) }, []);
+  const reconnecting = event("reconnecting", { disconnect, attempt: attempts + 1, afterMs: at - now, why });
+  return become({ ...state, bucket }, next, [reconnecting]);
+}

@@ -1,0 +1,386 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
+import { browser, tabMemory } from "../src/browser/index.js";
+import { createClient, createSession, disconnectOf, type Session, type SessionOptions } from "../src/index.js";
+import { toConnectError } from "../src/server/index.js";
+import { createFakeClock, type FakeClock } from "../src/testing/index.js";
+import { collect, createInMemoryServer, type InMemoryServer, listen } from "./in-memory.js";
+import { type FakeBrowser, stubBrowser } from "./tabs.js";
+
+let clock: FakeClock;
+let server: InMemoryServer;
+let fake: FakeBrowser;
+let sessions: Session[] = [];
+const errors: unknown[] = [];
+
+beforeEach(() => {
+  clock = createFakeClock();
+  server = createInMemoryServer();
+  fake = stubBrowser();
+  sessions = [];
+  errors.length = 0;
+});
+
+afterEach(async () => {
+  for (const session of sessions) session.close();
+  await clock.settle();
+  expect(clock.sleepers).toBe(0);
+  expect(server.live).toBe(0);
+  expect(fake.locks).toEqual([]);
+  expect(errors).toEqual([]);
+  vi.unstubAllGlobals();
+});
+
+const quick = { policies: { network: { initialMs: 1_000, jitter: "none" } } } as const;
+
+/** A tab, or the next page in one. */
+function open(options: SessionOptions & { readonly account?: string } = {}) {
+  const { account = "anna@example.com", ...others } = options;
+  const reportError = (error: unknown) => errors.push(error);
+  const memory = tabMemory({ account, clock, reportError });
+  const session = createSession(server.transport, { clock, reportError, memory, ...quick, ...others });
+  sessions.push(session);
+  const chat = createClient(ChatService, session);
+  return { session, chat, ...listen(session), subscribe: () => collect(chat.subscribe({ room: "lobby" })) };
+}
+
+function served(n: number) {
+  const stream = server.streams[n];
+  if (!stream) throw new Error(`only ${server.streams.length} streams reached the server`);
+  return stream;
+}
+
+const unavailable = () => new ConnectError("down", Code.Unavailable);
+const until = new Date(Date.UTC(2030, 0, 2));
+const banned = () => toConnectError({ reason: "banned", until, code: "cheating", message: "No cheating" });
+const kicked = () => toConnectError({ reason: "kicked", code: "afk", message: "Idle" });
+
+describe("a ban", () => {
+  test("outlives a reload without a request, is told again, and ends when its time is over", async () => {
+    const { subscribe } = open();
+    const { end } = subscribe();
+    await clock.settle();
+    served(0).end(banned());
+    await end;
+    for (let reload = 0; reload < 5; reload++) {
+      const page = open();
+      const error = await page.subscribe().end;
+      expect(disconnectOf(error)).toMatchObject({ reason: "banned", until, code: "cheating", said: true });
+      expect(error).toMatchObject({ code: Code.PermissionDenied, rawMessage: "No cheating" });
+      await expect(page.chat.say({ room: "lobby", text: "?" })).rejects.toBe(error);
+      expect(page.lines).toEqual([
+        "banned: No cheating",
+        "ended: banned: No cheating (told at 2030-01-01T00:00:00.000Z)",
+      ]);
+    }
+    expect(server.streams).toHaveLength(1);
+    await clock.advance(until.getTime() - clock.now());
+    open().subscribe();
+    await clock.settle();
+    expect(server.streams).toHaveLength(2);
+  });
+
+  test("reaches every tab at once, those that have streams and those that have not", async () => {
+    const [first, second, idle] = [open(), open(), open()];
+    first.subscribe();
+    const { end } = second.subscribe();
+    await clock.settle();
+    served(0).end(banned());
+    await clock.settle();
+    expect(disconnectOf(await end)?.reason).toBe("banned");
+    expect(second.lines.slice(-3).map((line) => line.split(":")[0])).toEqual(["banned", "ended", "streamEnded"]);
+    await expect(idle.subscribe().end).resolves.toMatchObject({ code: Code.PermissionDenied });
+    expect(server.streams).toHaveLength(2);
+  });
+
+  test("holds for its account alone, and its name is not stored", async () => {
+    open().subscribe();
+    await clock.settle();
+    served(0).end(banned());
+    await clock.settle();
+    open({ account: "bela@example.com" }).subscribe();
+    await clock.settle();
+    expect(server.streams).toHaveLength(2);
+    expect(JSON.stringify([...fake.stored])).not.toContain("anna");
+  });
+
+  test("is lifted by restart, here and for the next page", async () => {
+    const page = open();
+    page.subscribe();
+    await clock.settle();
+    served(0).end(banned());
+    await clock.settle();
+    page.session.restart();
+    page.subscribe();
+    open().subscribe();
+    await clock.settle();
+    expect(server.streams).toHaveLength(3);
+  });
+
+  test("for good is asked about again after a day", async () => {
+    open().subscribe();
+    await clock.settle();
+    served(0).end(toConnectError({ reason: "banned" }));
+    await clock.advance(86_399_999);
+    await open().subscribe().end;
+    expect(server.streams).toHaveLength(1);
+    await clock.advance(1);
+    open().subscribe();
+    await clock.settle();
+    expect(server.streams).toHaveLength(2);
+  });
+
+  test("that is heard on a unary call, in a tab without streams, holds in the others as well", async () => {
+    server = createInMemoryServer((router) => {
+      router.rpc(ChatService.method.say, () => {
+        throw banned();
+      });
+    });
+    const [page, other] = [open(), open()];
+    await expect(page.chat.say({ room: "lobby", text: "?" })).rejects.toThrow();
+    await other.subscribe().end;
+    expect(server.streams).toHaveLength(0);
+  });
+});
+
+describe("what is not remembered", () => {
+  test("is a superseded tab: the winner may be another tab of this account", async () => {
+    const [loser, winner] = [open(), open()];
+    loser.subscribe();
+    winner.subscribe();
+    await clock.settle();
+    served(0).end(toConnectError({ reason: "superseded" }));
+    await clock.settle();
+    expect(loser.session.phase.status).toBe("ended");
+    expect(winner.session.phase.status).toBe("live");
+    open().subscribe();
+    await clock.settle();
+    expect(server.streams).toHaveLength(3);
+  });
+
+  test("is a guess: a session that takes an abort for a kick does not keep others out", async () => {
+    open({ abortedMeans: "kicked" }).subscribe();
+    await clock.settle();
+    served(0).end(new ConnectError("aborted", Code.Internal));
+    await clock.settle();
+    open().subscribe();
+    await clock.settle();
+    expect(server.streams).toHaveLength(2);
+  });
+
+  test("is a cause, a token or anything else that is secret", async () => {
+    const error = banned();
+    error.metadata.set("authorization", "Bearer s3cret");
+    open().subscribe();
+    await clock.settle();
+    served(0).end(error);
+    await clock.settle();
+    expect(fake.stored.size).toBe(1);
+    expect(JSON.stringify([...fake.stored])).not.toMatch(/s3cret|cause|authorization/);
+  });
+});
+
+test("a kick keeps a reloaded page out for its cool-down, and no longer", async () => {
+  open().subscribe();
+  await clock.settle();
+  served(0).end(kicked());
+  await clock.advance(59_999);
+  const page = open();
+  expect(disconnectOf(await page.subscribe().end)).toMatchObject({ reason: "kicked", code: "afk" });
+  expect(server.streams).toHaveLength(1);
+  await clock.advance(1);
+  open().subscribe();
+  await clock.settle();
+  expect(server.streams).toHaveLength(2);
+});
+
+describe("an outage", () => {
+  test("is not left by reloading: twenty pages make no more attempts than the rate limit has", async () => {
+    server.refuse = unavailable;
+    for (let reload = 0; reload < 20; reload++) {
+      const page = open();
+      page.subscribe();
+      await clock.advance(100);
+      page.session.close();
+    }
+    expect(server.streams.length).toBeLessThanOrEqual(6); // the first, and five that are rationed
+    expect(server.streams.length).toBeGreaterThan(2);
+  });
+
+  test("of maintenance is told to the next page, which waits for the server's time", async () => {
+    const retryAt = new Date(clock.now() + 600_000);
+    open().subscribe();
+    await clock.settle();
+    served(0).end(toConnectError({ reason: "maintenance", retryAt, message: "Deploying" }, clock.now()));
+    await clock.advance(1_000);
+    const page = open();
+    page.subscribe();
+    await clock.settle();
+    expect(page.lines).toEqual(["maintenance: Deploying", expect.stringMatching(/^reconnecting: #1 in 599000 ms/)]);
+    await clock.advance(598_999);
+    expect(server.streams).toHaveLength(1);
+    await clock.advance(100);
+    expect(server.streams).toHaveLength(2);
+  });
+
+  test("that nobody was left to see the end of is forgotten", async () => {
+    const page = open();
+    page.subscribe();
+    await clock.settle();
+    served(0).end(unavailable());
+    await clock.settle();
+    page.session.close();
+    await clock.advance(300_000);
+    const next = open();
+    next.subscribe();
+    await clock.settle();
+    expect(server.streams).toHaveLength(2);
+    expect(next.session.phase.status).toBe("live");
+  });
+
+  test.each([1, 3])("of %i tabs makes as many attempts as that of one", async (tabs) => {
+    const pages = Array.from({ length: tabs }, () => open({ rateLimit: false }));
+    for (const page of pages) page.subscribe();
+    await clock.settle();
+    for (let n = 0; n < tabs; n++) served(n).send(n + 1);
+    await clock.settle();
+    server.refuse = unavailable;
+    for (const stream of [...server.streams]) stream.end(unavailable());
+    await clock.advance(20_000);
+    expect(server.streams.length - tabs).toBe(4); // after 1, 2, 4 and 8 s
+    for (const { session } of pages) expect(session.phase).toMatchObject({ status: "waiting" });
+    server.refuse = undefined;
+    await clock.advance(11_400);
+    expect(server.live).toBe(1); // one knocks, and has no answer yet
+    served(server.streams.length - 1).send(9);
+    await clock.settle();
+    expect(server.live).toBe(tabs);
+    for (const [n, page] of pages.entries()) {
+      served(server.streams.length - 1 - n).send(10);
+      await clock.settle();
+      expect(page.lines.filter((line) => line.startsWith("reconnecting"))).toHaveLength(5);
+    }
+    for (const page of pages) expect(page.lines.at(-1)).toBe("streamReopened: 1 gap unknown");
+  });
+
+  test("goes on with another tab if the one that knocked is gone", async () => {
+    const [first, second] = [open({ rateLimit: false, openTimeoutMs: 600_000 }), open({ rateLimit: false })];
+    for (const page of [first, second]) page.subscribe();
+    await clock.settle();
+    for (const stream of [...server.streams]) stream.end(unavailable());
+    await clock.advance(1_100);
+    expect(server.streams).toHaveLength(3); // no answer yet
+    first.session.close();
+    await clock.advance(100);
+    expect(server.streams).toHaveLength(4);
+    served(3).send(1);
+    await clock.settle();
+    expect(second.session.phase.status).toBe("following");
+  });
+
+  test("goes on with another tab if the one that knocks hangs", async () => {
+    const [first, second] = [open({ rateLimit: false, openTimeoutMs: 600_000 }), open({ rateLimit: false })];
+    for (const page of [first, second]) page.subscribe();
+    await clock.settle();
+    for (const stream of [...server.streams]) stream.end(unavailable());
+    await clock.advance(10_900);
+    expect(server.streams).toHaveLength(3);
+    await clock.advance(200);
+    expect(server.streams).toHaveLength(4);
+  });
+
+  test("of one tab alone does not touch the others", async () => {
+    const [first, second] = [open(), open()];
+    for (const page of [first, second]) page.subscribe();
+    await clock.settle();
+    served(1).send(1);
+    served(0).end(unavailable());
+    await clock.advance(500);
+    expect(first.session.phase.status).toBe("waiting");
+    expect(second.session.phase.status).toBe("live");
+    expect(second.lines).toEqual(["connected", "streamOpened: 1"]);
+  });
+});
+
+describe("a browser that does not let us", () => {
+  const broken = () => {
+    throw new DOMException("The operation is insecure", "SecurityError");
+  };
+  const refuse = {
+    "has no storage": () => vi.stubGlobal("localStorage", undefined),
+    "forbids to read": () => vi.stubGlobal("localStorage", { getItem: broken, setItem: broken }),
+    "has a full storage": () => vi.stubGlobal("localStorage", { getItem: () => null, setItem: broken }),
+    "has foreign things stored": () => vi.stubGlobal("localStorage", { getItem: () => "{]", setItem() {} }),
+    "has no channels": () => vi.stubGlobal("BroadcastChannel", undefined),
+    "forbids channels": () => vi.stubGlobal("BroadcastChannel", broken),
+    "has no locks": () => vi.stubGlobal("navigator", {}),
+    "forbids locks": () => vi.stubGlobal("navigator", { locks: { request: async () => broken() } }),
+    "throws at locks": () => vi.stubGlobal("navigator", { locks: { request: broken } }),
+    "has nothing": () => {
+      for (const name of ["localStorage", "BroadcastChannel", "navigator", "window"]) vi.stubGlobal(name, undefined);
+    },
+  };
+
+  test.each(Object.entries(refuse))("because it %s: everything else works", async (what, take) => {
+    take();
+    const told: unknown[] = [];
+    const memory = tabMemory({ account: "anna", clock, reportError: (error) => told.push(error) });
+    const [first, second] = [open({ memory }), open()];
+    const { messages } = first.subscribe();
+    second.subscribe();
+    await clock.settle();
+    served(0).end(unavailable());
+    await clock.advance(1_100);
+    served(2).send(1);
+    await clock.settle();
+    expect(messages).toHaveLength(1);
+    served(1).end(banned());
+    await clock.settle();
+    expect(second.session.phase.status).toBe("ended");
+    await second.subscribe().end;
+    expect(server.streams).toHaveLength(3);
+    expect(new Set(told.map(String)).size).toBe(told.length); // each kind once
+    expect(told.length > 0).toBe(/forbids|full|throws/.test(what));
+    errors.length = 0;
+  });
+
+  test("still has what one page knows: a verdict outlives its session, if the memory is kept", async () => {
+    refuse["has nothing"]();
+    const memory = tabMemory({ account: "anna", clock });
+    open({ memory }).subscribe();
+    await clock.settle();
+    served(0).end(banned());
+    await clock.settle();
+    await open({ memory }).subscribe().end;
+    expect(server.streams).toHaveLength(1);
+  });
+});
+
+test("garbage in the storage is as if there were none", async () => {
+  open().subscribe();
+  await clock.settle();
+  served(0).end(banned());
+  await clock.settle();
+  const [[name, text] = ["", ""]] = [...fake.stored];
+  const page = (value: string) => {
+    fake.stored.set(name, value);
+    return open();
+  };
+  const garbage = ["null", "1", '"x"', "[]", "{}", text.replace(/"reason":"[^"]*"/, '"reason":7'), text.slice(0, -9)];
+  for (const value of [...garbage, text.replace('"at":', '"at":"soon","x":')]) page(value).subscribe();
+  await clock.settle();
+  expect(server.streams).toHaveLength(1 + garbage.length + 1);
+  await page(text).subscribe().end;
+  expect(server.streams).toHaveLength(1 + garbage.length + 1);
+});
+
+test("wrong options are named", () => {
+  expect(() => tabMemory({ account: "" })).toThrow('account: expected a name, such as a user\'s id, got ""');
+  expect(() => tabMemory({ account: "a", coolDownMs: -1 })).toThrow("coolDownMs: expected a number of at least 0");
+  expect(() => tabMemory({ acount: "a" } as never)).toThrow("options.acount: unknown; expected one of account");
+  expect(() => browser({ hiddenAfterMs: "1" as never })).toThrow(
+    'hiddenAfterMs: expected a number of at least 0, got "1"',
+  );
+  expect(() => browser({ acount: "a" } as never)).toThrow("options.acount: unknown");
+});
