@@ -2,8 +2,8 @@ import type { Disconnect } from "./disconnect.js";
 import type { Pause } from "./environment.js";
 import { event, type SessionEvent, type StreamLabel } from "./events.js";
 import { afterPause } from "./policy.js";
-import type { Moment, Outage, Rules, State, Step } from "./state.js";
-import { become, floorOf, provenAfterMs, taken } from "./transition.js";
+import type { Moment, Rules, State, Step } from "./state.js";
+import { become, fallen, floorOf, outageOf, taken } from "./transition.js";
 
 // The arrows to "paused" and away from it. A pause is no failure: it counts no attempt, and no policy is asked.
 
@@ -21,8 +21,7 @@ export function paused(
   if (status === "ended" || status === "closed" || (status === "paused" && phase.why === why)) {
     return { state, events: [] };
   }
-  const healthy = status === "following" && phase.openedAt + provenAfterMs(phase.outage, rules) <= now;
-  const before = status === "live" || healthy ? undefined : phase.outage;
+  const before = outageOf(phase, rules, now);
   const events: SessionEvent[] = [];
   if (!before && stream) events.push(event("disconnected", { disconnect, stream }));
   // The page's own pauses are no news of the network.
@@ -30,18 +29,8 @@ export function paused(
   const news = why === "offline" && !told.includes("network");
   if (news) events.push({ type: disconnect.reason, payload: disconnect } as SessionEvent);
   events.push(event("paused", { why }));
-  const outage: Outage = {
-    attempts: 0,
-    counts: {},
-    previousMs: 0,
-    gaveUp: false,
-    ...before,
-    disconnect: before?.down ? before.disconnect : disconnect,
-    downAt: before?.down ? before.downAt : now,
-    attemptsBefore: (before?.down ? before.attemptsBefore : before?.attempts) ?? 0,
-    down: true,
-    told: news ? [...told, "network"] : told,
-  };
+  const lasting = before?.down ? before.disconnect : disconnect;
+  const outage = { ...fallen(before, lasting, now), told: news ? [...told, "network"] : told };
   const refresh = status === "refreshing" || (status === "paused" && phase.refresh);
   const unspent = status === "waiting" ? phase.refund : bucket;
   return become({ ...state, bucket: unspent }, { status: "paused", outage, why, refresh }, events);

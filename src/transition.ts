@@ -19,9 +19,8 @@ export function lost(
   if (phase.status === "ended" || phase.status === "closed") {
     return { state, events: [], verdict: { action: "stop", why: `the session has ${phase.status}` } };
   }
-  const healthy = phase.status === "following" && phase.openedAt + provenAfterMs(phase.outage, rules) <= now;
   const past = phase.status === "following" && phase.outage.gaveUp && newcomer;
-  const before = phase.status === "live" || healthy || past ? undefined : phase.outage;
+  const before = past ? undefined : outageOf(phase, rules, now);
   // Of twenty streams lost together the first is news. So is the failure of an attempt, and a relapse.
   const news = before === undefined || knocker || phase.status === "following";
   const { reason } = disconnect;
@@ -49,17 +48,7 @@ export function lost(
     events.push(event("ended", { disconnect, why: decision.why }));
     return { ...become(state, { status: "ended", disconnect, why: decision.why }, events), verdict: decision };
   }
-  const outage: Outage = {
-    downAt: before?.down ? before.downAt : now,
-    down: true,
-    disconnect,
-    attempts: before?.attempts ?? 0,
-    attemptsBefore: (before?.down ? before.attemptsBefore : before?.attempts) ?? 0,
-    counts,
-    previousMs,
-    gaveUp: before?.gaveUp ?? false,
-    told: told.includes(reason) ? told : [...told, reason],
-  };
+  const outage = { ...fallen(before, disconnect, now), counts, told: told.includes(reason) ? told : [...told, reason] };
   if (decision.action !== "reconnect" || !reopenable) {
     const why = decision.action !== "reconnect" ? decision.why : `${reason}: this stream is not reopened`;
     const verdict: Verdict = { action: knocker && reopenable ? "stop-all" : "stop", why };
@@ -84,6 +73,28 @@ export function lost(
   return { ...remember(state, { told: outage.told }, events), verdict };
 }
 
+/** The outage that a phase is in, if it has not recovered. */
+export function outageOf(phase: Phase, rules: Rules, now: number): Outage | undefined {
+  return "outage" in phase && !isHealthy(phase, rules, now) ? phase.outage : undefined;
+}
+
+/** The path is down: the outage of before, or a new one. */
+export function fallen(before: Outage | undefined, disconnect: Disconnect, now: number): Outage {
+  const attempts = before?.attempts ?? 0;
+  return {
+    counts: {},
+    previousMs: 0,
+    gaveUp: false,
+    told: [],
+    attempts,
+    ...before,
+    downAt: before?.down ? before.downAt : now,
+    attemptsBefore: before?.down ? before.attemptsBefore : attempts,
+    down: true,
+    disconnect,
+  };
+}
+
 /** The outage goes on as it was, with a little more known of it. */
 function remember(state: State, known: Partial<Outage>, events: readonly SessionEvent[]): Step {
   const { phase } = state;
@@ -97,8 +108,9 @@ export function isSpoken({ source }: Disconnect): boolean {
 }
 
 /** A stream that never sent headers but was not refused either may be a quiet one, or hang: that takes longer to tell. */
-export function provenAfterMs({ down }: Outage, { healthyAfterMs }: Rules): number {
-  return down ? healthyAfterMs * 6 : healthyAfterMs;
+function isHealthy(phase: Phase, { healthyAfterMs }: Rules, now: number): boolean {
+  if (phase.status !== "following") return false;
+  return phase.openedAt + (phase.outage.down ? healthyAfterMs * 6 : healthyAfterMs) <= now;
 }
 
 function schedule(
@@ -202,7 +214,7 @@ export function floorOf(disconnect: Disconnect): number {
 
 /** Where the session stands for who looks at it now: health needs no timer, so it may not have been noticed yet. */
 export function visiblePhase({ phase }: State, rules: Rules, now: number): Phase {
-  return phase.status === "following" && phase.openedAt + provenAfterMs(phase.outage, rules) <= now ? live : phase;
+  return isHealthy(phase, rules, now) ? live : phase;
 }
 
 const live: Phase = { status: "live" };

@@ -25,10 +25,9 @@ export function toText(snapshot: Snapshot): string {
 }
 
 /** What was written by {@link toText}; `undefined` for anything else. */
-export function fromText(text: unknown): Snapshot | undefined {
-  if (typeof text !== "string") return undefined;
+export function fromText(text: string | null | undefined): Snapshot | undefined {
   try {
-    const { at, bucket, verdict, wait, openAt } = JSON.parse(text, (_, value) =>
+    const { at, bucket, verdict, wait, openAt } = JSON.parse(text ?? "", (_, value) =>
       Number.isFinite(value?.date) ? new Date(value.date) : value,
     );
     if (!Number.isFinite(at)) return undefined;
@@ -55,15 +54,9 @@ function isDisconnect(value: Disconnect | undefined): boolean {
   return typeof value?.reason === "string" && typeof value.message === "string";
 }
 
-/** Names an account without telling it: 53 bits of a hash (cyrb53), for a name may be an address. */
+/** Names an account without telling it: two hashes of the kind of FNV-1a, for a name may be an address. */
 export function nameOf(account: string): string {
-  let [a, b] = [0xdeadbeef, 0x41c6ce57];
-  for (let index = 0; index < account.length; index++) {
-    const unit = account.charCodeAt(index);
-    a = Math.imul(a ^ unit, 2654435761);
-    b = Math.imul(b ^ unit, 1597334677);
-  }
-  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
-  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
-  return `farewell:${(2097151 & b).toString(36)}${(a >>> 0).toString(36)}`;
+  const hash = (prime: number) =>
+    [...account].reduce((sum, sign) => Math.imul(sum ^ (sign.codePointAt(0) ?? 0), prime) >>> 0, 0x811c9dc5);
+  return `farewell:${hash(0x01000193).toString(36)}-${hash(0x5f356495).toString(36)}`;
 }
