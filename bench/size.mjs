@@ -42,6 +42,11 @@ export async function measure() {
   }
   const attended = await bundle(core, peers);
   rows.push(context("  what the companion adds, by need", attended.gzip - whole.gzip, "bytes gzip"));
+  const parts = { browser: ["{ browser }", 2_000], react: ["{ useDisconnect, useSession, useStream }", 1_000] };
+  for (const [part, [names, bar]] of Object.entries(parts)) {
+    const both = await bundle(`${core} export ${names} from "./dist/${part}/index.js";`, [...peers, byNeed, "react"]);
+    rows.push(atMost(`what farewell/${part} adds`, both.gzip - whole.gzip, bar, "bytes gzip"));
+  }
   const all = await bundle(`export * from "./dist/index.js";`, peers);
   rows.push(context(`everything in "farewell"`, all.gzip, "bytes gzip", `${all.minified} minified`));
   const files = Object.entries(whole.inputs).sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput);

@@ -5,7 +5,7 @@ import { recall } from "./recall.js";
 import { fromText, nameOf, type Snapshot, toText } from "./snapshot.js";
 
 export interface TabMemoryOptions {
-  /** Whose memory it is, such as a user's id. Only a hash of it is stored. */
+  /** Whose memory it is, such as a user's id; with several servers, name the server in it. Only a hash is stored. */
   readonly account: string;
   /** For so many ms after a kick, a new page and other tabs stay out without asking the server. @default 60_000 */
   readonly coolDownMs?: number | undefined;
@@ -44,7 +44,7 @@ export function tabMemory(options: TabMemoryOptions): Memory {
   functionOr("reportError", reportError);
   const name = nameOf(account);
   const holds = { coolDownMs, rememberMs };
-  let known: Snapshot = { at: Number.NEGATIVE_INFINITY };
+  let known: Snapshot = { at: 0 };
   let adopted: unknown; // the phase that came from another tab: no news to tell
   let channel: BroadcastChannel | undefined;
   const reported = new Set<string>();
@@ -95,7 +95,7 @@ export function tabMemory(options: TabMemoryOptions): Memory {
         if (lasting) write({ at: now, bucket, verdict: { disconnect, why, at: now } });
       } else if (from.status === "ended") {
         write({ at: now, bucket });
-      } else if (to.status === "waiting") {
+      } else if (to.status === "waiting" && to.until > now) {
         const { outage, until, refund } = to;
         write({ ...read(), at: now, bucket, wait: { outage, until, refund } });
       } else if (from.status === "knocking" && to.status === "following") {
@@ -104,16 +104,18 @@ export function tabMemory(options: TabMemoryOptions): Memory {
     },
     watch(changed) {
       const life = new AbortController();
+      let own: BroadcastChannel | undefined;
       const open = () => {
-        channel = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
-        channel?.addEventListener("message", ({ data }) => {
+        own = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
+        own?.addEventListener("message", ({ data }) => {
           known = fromText(data) ?? known;
           changed();
         });
+        channel = own;
       };
       const close = () => {
-        channel?.close();
-        channel = undefined;
+        own?.close();
+        if (channel === own) channel = undefined;
       };
       const listen = <T extends keyof WindowEventMap>(type: T, listener: (event: WindowEventMap[T]) => void) =>
         globalThis.window?.addEventListener(type, listener, { signal: life.signal });
@@ -134,7 +136,7 @@ export function tabMemory(options: TabMemoryOptions): Memory {
     },
     turn: (signal) =>
       new Promise((resolve) => {
-        const over = new Promise<void>((end) => signal.addEventListener("abort", () => end(), { once: true }));
+        const over = new Promise((end) => signal.addEventListener("abort", end));
         const hold = () => {
           clock.sleep(settleMs, signal).then(resolve, resolve);
           return over;
@@ -143,9 +145,7 @@ export function tabMemory(options: TabMemoryOptions): Memory {
           if (!signal.aborted) report(error);
           resolve(); // each for itself
         };
-        const locks = globalThis.navigator?.locks;
-        if (!locks) return resolve();
-        attempt(() => locks.request(name, { signal }, hold).catch(denied)) ?? resolve();
+        attempt(() => globalThis.navigator?.locks?.request(name, { signal }, hold).catch(denied)) ?? resolve();
       }),
   };
 }
