@@ -83,17 +83,17 @@ export function createGate(surroundings: Surroundings): Gate {
   let unwatch: readonly (() => void)[] = []; // the device, the page and the other tabs, while there are streams
   let calm = Promise.resolve(); // or, right after a connection has failed, what calls wait for
   let state: State = {
-    phase: { status: "live" },
+    phase: transition.live,
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, clock.now()),
     connected: false,
     windowMs: undefined,
   };
-  const live = state.phase;
+  let shown = state.phase;
   const begun = memory?.recall(state, clock.now(), false);
   if (begun) {
     state = begun.state;
     // In a moment, when the app listens.
-    if (begun.events.length > 0) Promise.resolve().then(() => state.phase === begun.state.phase && tell(begun, live));
+    if (begun.events.length > 0) Promise.resolve().then(() => state.phase === begun.state.phase && tell(begun.events));
   }
 
   const refresher = createRefresher(refresh, reportError, (failure) => {
@@ -110,13 +110,23 @@ export function createGate(surroundings: Surroundings): Gate {
     state = step.state;
     const condemned = phase.status === "ended" && phase !== before ? [...streams] : [];
     memory?.remember(past, state, clock.now());
-    tell(step, before);
+    tell(step.events);
     for (const stream of condemned) end(stream, phase);
     if (phase !== before && phase === state.phase) pursue();
   }
 
-  function tell({ state: { phase }, events }: Step, before: Phase): void {
-    emit(...events, ...(phase === before ? [] : [event("phase", phase)]));
+  function tell(events: readonly SessionEvent[]): void {
+    emit(...events);
+    const phase = visible();
+    if (phase === shown) return;
+    shown = phase;
+    emit(event("phase", phase));
+  }
+
+  /** Where nobody waits, nothing is wrong. */
+  function visible(): Phase {
+    const phase = transition.visiblePhase(state, rules, clock.now());
+    return streams.size === 0 && "outage" in phase ? transition.live : phase;
   }
 
   /** What other tabs have found out. */
@@ -151,9 +161,15 @@ export function createGate(surroundings: Surroundings): Gate {
     }
     if (phase.status !== "refreshing") refresher.cancel();
     switch (phase.status) {
-      case "live":
       case "following":
-        for (const stream of [...queue.keys()]) release(stream);
+        if (streams.size > 0) {
+          const leftMs = transition.healthyAt(phase, rules) - clock.now();
+          after(leftMs, () => enter(transition.recovered(state, rules, clock.now())));
+        }
+        releaseAll();
+        break;
+      case "live":
+        releaseAll();
         break;
       case "waiting":
         if (queue.size > 0) after(phase.until - clock.now(), send);
@@ -219,6 +235,10 @@ export function createGate(surroundings: Surroundings): Gate {
     go?.();
   }
 
+  function releaseAll(): void {
+    for (const stream of [...queue.keys()]) release(stream);
+  }
+
   function after(ms: number, then: () => void): void {
     clock.sleep(Math.max(1, ms), alarm.signal).then(then, () => {}); // rejects only when not wanted any more
   }
@@ -243,7 +263,7 @@ export function createGate(surroundings: Surroundings): Gate {
 
   return {
     get phase() {
-      return transition.visiblePhase(state, rules, clock.now());
+      return visible();
     },
     streams,
     join(stream) {
@@ -251,8 +271,10 @@ export function createGate(surroundings: Surroundings): Gate {
       streams.add(stream);
       if (!first) return;
       unwatch = [environment?.watch(look), memory?.watch(() => consult())].filter((removal) => removal !== undefined);
+      pursue();
       consult(true);
       if (environment) look();
+      tell([]);
     },
     leave(stream) {
       streams.delete(stream);
@@ -263,8 +285,9 @@ export function createGate(surroundings: Surroundings): Gate {
       }
       const waited = queue.has(stream);
       release(stream);
-      if (waited && queue.size === 0) pursue(); // nobody is left to wake for
+      if ((waited && queue.size === 0) || streams.size === 0) pursue(); // nobody is left to wake for
       if (withdraw(stream)) enter(transition.withdrawn(state, rules, clock.now()));
+      tell([]);
     },
     calm: () => calm,
     async admit(stream) {
@@ -316,7 +339,7 @@ export function createGate(surroundings: Surroundings): Gate {
     retry: () => enter(transition.hastened(state, rules, clock.now())),
     restart() {
       if (state.phase.status !== "ended") return;
-      enter({ state: { ...state, phase: { status: "live" }, connected: false }, events: [] });
+      enter({ state: { ...state, phase: transition.live, connected: false }, events: [] });
     },
     widen(windowMs) {
       state = { ...state, windowMs };

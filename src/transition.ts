@@ -108,9 +108,12 @@ export function isSpoken({ source }: Disconnect): boolean {
 }
 
 /** A stream that never sent headers but was not refused either may be a quiet one, or hang: that takes longer to tell. */
-function isHealthy(phase: Phase, { healthyAfterMs }: Rules, now: number): boolean {
-  if (phase.status !== "following") return false;
-  return phase.openedAt + (phase.outage.down ? healthyAfterMs * 6 : healthyAfterMs) <= now;
+export function healthyAt({ openedAt, outage }: Extract<Phase, { status: "following" }>, rules: Rules): number {
+  return openedAt + rules.healthyAfterMs * (outage.down ? 6 : 1);
+}
+
+function isHealthy(phase: Phase, rules: Rules, now: number): boolean {
+  return phase.status === "following" && healthyAt(phase, rules) <= now;
 }
 
 function schedule(
@@ -212,12 +215,17 @@ export function floorOf(disconnect: Disconnect): number {
   return "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : 0;
 }
 
-/** Where the session stands for who looks at it now: health needs no timer, so it may not have been noticed yet. */
+/** Where the session stands for who looks at it now: a timer may be late. */
 export function visiblePhase({ phase }: State, rules: Rules, now: number): Phase {
   return isHealthy(phase, rules, now) ? live : phase;
 }
 
-const live: Phase = { status: "live" };
+export const live: Phase = { status: "live" };
+
+/** The session may be healthy now: then nothing is left of the outage. */
+export function recovered(state: State, rules: Rules, now: number): Step {
+  return isHealthy(state.phase, rules, now) ? become(state, live, []) : { state, events: [] };
+}
 
 /** The knocker went away by itself, its attempt undecided: the next stream knocks as soon as the rate limit lets it. */
 export function withdrawn(state: State, rules: Rules, now: number): Step {

@@ -345,7 +345,7 @@ test("the environment is watched from the first stream to the end of the last", 
   for (const controller of controllers) controller.abort();
   await Promise.all(ends);
   expect(environment.watchers).toBe(0);
-  expect(session.phase.status).toBe("waiting"); // nobody knows any more whether it is offline
+  expect(session.phase.status).toBe("live"); // nobody waits, and nobody knows any more whether it is offline
   environment.become(undefined);
   collect(chat.subscribe({ room: "lobby" }));
   await clock.advance(1);
