@@ -44,7 +44,7 @@ const blocks: readonly Block[] = pages.flatMap((page) =>
     code,
   })),
 );
-const snippets = blocks.filter(({ language }) => language === "ts");
+const snippets = blocks.filter(({ language }) => language === "ts" || language === "tsx");
 
 const folders: string[] = [];
 
@@ -110,7 +110,7 @@ const prelude = `
 /** Type-checks snippets together, as modules of an app that has installed the package. */
 async function typeErrors(checked: readonly Block[]): Promise<string> {
   const folder = await makeFolder();
-  const files = checked.map(({ page, line }) => `${page}.line-${line}.ts`);
+  const files = checked.map(({ page, line, language }) => `${page}.line-${line}.${language}`);
   await Promise.all([
     writeFile(join(folder, "prelude.d.ts"), prelude),
     ...checked.map(({ code }, index) => writeFile(join(folder, files[index] ?? ""), `${code}\nexport {};\n`)),
