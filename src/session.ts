@@ -12,7 +12,7 @@ import { EventEmitter } from "eventemitter3";
 import pRetry from "p-retry";
 import { classify, type Evidence } from "./classify.js";
 import type { Attendance } from "./companion.js";
-import { checkWords, type Disconnect, type DisconnectInit, type Reason } from "./disconnect.js";
+import { checkTime, checkWords, type Disconnect, type DisconnectInit, type Reason } from "./disconnect.js";
 import { errorOf } from "./disconnect-of.js";
 import { event, type SessionEvent, type SessionEvents } from "./events.js";
 import { Failure, follow, type Host } from "./follow.js";
@@ -40,12 +40,13 @@ interface SessionControls {
   /** Calls `listener` for each event of a type. Returns the removal. What a listener throws goes to `reportError`. */
   on<T extends keyof SessionEvents>(type: T, listener: Listener<T>): () => void;
   /**
-   * Remembers a reason that the server announced by other means, such as a message in a stream. For `noticeMs`, a
-   * stream that is cut takes it for its reason.
+   * Remembers a reason that the server announced by other means, such as a message in a stream. A stream that is cut
+   * within `noticeMs` of `at` takes it for its reason.
    *
+   * @param at when it will happen, @default now
    * @throws TypeError that names the field: an unknown reason, or a value of the wrong kind
    */
-  notice(announced: DisconnectInit): void;
+  notice(announced: DisconnectInit, at?: Date): void;
   /**
    * Ends a wait early, for a "try now" button: the next attempt goes out as soon as the rate limit lets it, but not
    * before a time that the server gave. Does nothing where nothing waits.
@@ -201,9 +202,10 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       return gate.phase;
     },
     on,
-    notice(announced) {
+    notice(announced, at) {
       checkWords("notice", announced, reasons);
-      remember(announced);
+      checkTime("notice: at", at);
+      remember(announced, at?.getTime());
     },
     retry: () => gate.retry(),
     restart() {

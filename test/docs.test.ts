@@ -124,6 +124,7 @@ async function typeErrors(checked: readonly Block[]): Promise<string> {
           typeRoots: [join(root, "node_modules/@types")],
           paths: {
             farewell: [join(root, "src/index.ts")],
+            "farewell/admin": [join(root, "src/admin/index.ts")],
             "farewell/browser": [join(root, "src/browser/index.ts")],
             "farewell/react": [join(root, "src/react/index.ts")],
             "farewell/server": [join(root, "src/server/index.ts")],

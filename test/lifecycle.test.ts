@@ -378,8 +378,21 @@ describe("a notice", () => {
     session.close();
   });
 
-  test("of an unknown reason is refused by name", () => {
+  test("of something later explains what is cut around that time, and nothing before", async () => {
+    const { session, chat } = start();
+    const { end } = collect(chat.subscribe({}));
+    await clock.settle();
+    session.notice({ reason: "kicked" }, new Date(clock.now() + 60_000));
+    served(0).end(new ConnectError("reset", Code.Internal));
+    await clock.advance(55_000);
+    expect(session.phase.status).not.toBe("ended");
+    served(1).end(new ConnectError("reset", Code.Internal));
+    expect(disconnectOf(await end)).toMatchObject({ reason: "kicked", source: "notice" });
+  });
+
+  test("of an unknown reason, or at no time, is refused by name", () => {
     const { session } = start();
+    expect(() => session.notice({ reason: "kicked" }, 60_000 as never)).toThrow("notice: at: expected a Date");
     expect(() => session.notice({ reason: "fired" } as never)).toThrow('notice.reason: expected "kicked" or');
   });
 });

@@ -68,7 +68,7 @@ describe("a ban", () => {
       const error = await page.subscribe().end;
       expect(disconnectOf(error)).toMatchObject({ reason: "banned", until, code: "cheating", said: true });
       expect(error).toMatchObject({ code: Code.PermissionDenied, rawMessage: "No cheating" });
-      await expect(page.chat.say({ room: "lobby", text: "?" })).rejects.toBe(error);
+      await expect(page.chat.say({ text: "?" })).rejects.toBe(error);
       expect(page.lines).toEqual([
         "banned: No cheating",
         "ended: banned: No cheating (told at 2030-01-01T00:00:00.000Z)",
@@ -138,7 +138,7 @@ describe("a ban", () => {
       });
     });
     const [page, other] = [open(), open()];
-    await expect(page.chat.say({ room: "lobby", text: "?" })).rejects.toThrow();
+    await expect(page.chat.say({ text: "?" })).rejects.toThrow();
     await other.subscribe().end;
     expect(server.streams).toHaveLength(0);
   });

@@ -1,0 +1,40 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { type Hold, memoryStore, type Store } from "farewell/server";
+
+/**
+ * A store in memory whose bans are also in a file, so that a deploy lifts none. The rest is forgotten with the process:
+ * who has which login, and what is still to be told at the door to clients that did not hear their goodbye.
+ */
+export function fileStore(file: string): Store {
+  const memory = memoryStore();
+  const bans = new Map(load(file).map((hold) => [hold.key, hold]));
+  const now = Date.now();
+  for (const hold of bans.values()) memory.hold(hold, now);
+
+  return {
+    ...memory,
+    record(entry) {
+      for (const hold of entry.holds.filter(({ words }) => words.reason === "banned")) {
+        bans.set(hold.key, hold);
+        save(file, bans); // first: a ban that is carried out is on record
+      }
+      return memory.record(entry);
+    },
+    lift(key, now) {
+      bans.delete(key);
+      save(file, bans);
+      return memory.lift(key, now);
+    },
+  };
+}
+
+function save(file: string, bans: ReadonlyMap<string, Hold>): void {
+  writeFileSync(file, JSON.stringify([...bans.values()]));
+}
+
+function load(file: string): readonly Hold[] {
+  if (!existsSync(file)) return [];
+  return JSON.parse(readFileSync(file, "utf8"), (key, value) =>
+    key === "until" && typeof value === "string" ? new Date(value) : value,
+  );
+}
