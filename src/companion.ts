@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type Message } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
@@ -22,6 +22,8 @@ import { sessionHeader } from "./wire.js";
 export interface Attendance {
   /** Sends the session's name along. The first stream waits for the companion's welcome. */
   readonly transport: Transport;
+  /** In a pause it ends as well. The next stream brings it back. */
+  rest(): void;
   /** A new login has a new name. */
   restart(): void;
   close(): void;
@@ -59,6 +61,7 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
   let linger = new AbortController();
   let again = new AbortController();
   let patient = true;
+  let beatMs = Number.POSITIVE_INFINITY; // how often the server gives a sign of life, once it has said so
 
   /** Opens the companion, unless it is there, or known not to be had. Resolves with its first answer, good or bad. */
   function start(): Promise<void> {
@@ -76,12 +79,12 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
     let welcomed = false;
     let beat = new AbortController();
     own.signal.addEventListener("abort", () => beat.abort());
+    listen(own, beat.signal); // one that does not answer is no better than one that has fallen silent
     try {
       const { method } = SessionService;
       const input = createAsyncIterable([create(AttendRequestSchema)]);
       const header = { [sessionHeader]: name };
       const { message } = await transport.stream(method.attend, own.signal, 0, header, input);
-      let beatMs = Number.POSITIVE_INFINITY;
       for await (const { event } of message) {
         if (current !== own) return;
         if (event.case === "welcome") {
@@ -94,7 +97,7 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
         } else hear(event);
         beat.abort();
         beat = new AbortController();
-        if (beatMs < Number.POSITIVE_INFINITY) listen(own, beatMs, beat.signal);
+        listen(own, beat.signal);
       }
     } catch (error) {
       if (current !== own) return;
@@ -133,19 +136,31 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
     }
   }
 
-  /** After too long a silence the connection is dead, unless another stream has had news meanwhile. */
-  function listen(own: AbortController, beatMs: number, until: AbortSignal): void {
-    const marks = new Map([...streams].map((stream) => [stream, stream.last]));
-    clock.sleep(beatMs * silentBeats, until).then(
-      () => {
-        if (current !== own) return;
-        stop();
-        const alive = [...streams].some((stream) => stream.last !== undefined && stream.last !== marks.get(stream));
-        if (alive) void start();
-        else for (const stream of streams) stream.lose({ silent: `no sign of life for ${beatMs * silentBeats} ms` });
-      },
-      () => {}, // heard from, or over
-    );
+  /** After too long a silence its connection is dead, and with it all streams that have had no news lately either. */
+  function listen(own: AbortController, until: AbortSignal): void {
+    const silentMs = beatMs * silentBeats;
+    if (silentMs === Number.POSITIVE_INFINITY) return;
+    clock
+      .sleep(silentMs - beatMs, until)
+      .then(() => {
+        const marks = new Map([...streams].map((stream) => [stream, stream.last]));
+        const markedAt = clock.now();
+        return clock.sleep(beatMs, until).then(() => {
+          if (current !== own) return;
+          stop();
+          const hasNews = ({ last, sentAt }: Followed, mark?: Message) =>
+            sentAt >= markedAt || (last !== undefined && last !== mark);
+          const dead = [...streams].filter((stream) => !hasNews(stream, marks.get(stream)));
+          if (dead.length < streams.size) void start(); // otherwise the streams bring it back
+          for (const stream of dead) stream.lose({ silent: `no sign of life for ${silentMs} ms` });
+        });
+      })
+      .catch(() => {}); // heard from, or over
+  }
+
+  function rest(): void {
+    askAt = 0;
+    stop();
   }
 
   function stop(): void {
@@ -210,11 +225,11 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
       unary: (method, signal, timeoutMs, header, input, values) =>
         transport.unary(method, signal, timeoutMs, named(header), input, values),
     },
+    rest,
     restart() {
       name = newName(clock);
-      askAt = 0;
       patient = true;
-      stop();
+      rest();
     },
     close() {
       stop();

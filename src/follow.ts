@@ -127,8 +127,8 @@ export function follow(
       feed.close(complete ? undefined : error);
       refuse(error);
       for (const { resolve, reject } of pending.splice(0)) complete ? resolve(done) : reject(error);
-      gate.leave(stream);
       host.emit(event("streamEnded", { stream: label, outcome, disconnect, error, why }));
+      gate.leave(stream);
     },
   };
   const cancel = () => stream.stop("canceled", ConnectError.from(signal?.reason, Code.Canceled));

@@ -77,6 +77,7 @@ export function createGate(surroundings: Surroundings): Gate {
   const streams = new Set<Followed>();
   const queue = new Map<Followed, () => void>(); // streams that wait, in their order, and what lets each go
   const returning = new WeakSet<Followed>(); // streams that were lost, in contrast to new ones
+  const away = new Set<Followed>(); // streams that are to be opened, or opened again
   let knock: Knock | undefined;
   let alarm = new AbortController();
   let turn = new AbortController(); // to knock for all tabs
@@ -126,7 +127,8 @@ export function createGate(surroundings: Surroundings): Gate {
   /** Where nobody waits, nothing is wrong. */
   function visible(): Phase {
     const phase = transition.visiblePhase(state, rules, clock.now());
-    return streams.size === 0 && "outage" in phase ? transition.live : phase;
+    const { size } = phase.status === "following" ? streams : away;
+    return size === 0 && "outage" in phase ? transition.live : phase;
   }
 
   /** What other tabs have found out. */
@@ -138,11 +140,13 @@ export function createGate(surroundings: Surroundings): Gate {
   function look(): void {
     const held = [...streams].filter(({ reopenable }) => reopenable);
     const why = environment?.pause;
+    if (why !== undefined && held.length === 0) return; // nobody to hold
     if (why === undefined) {
       consult();
       enter(pause.resumed(state, held.length > 0, rules, { now: clock.now(), random: clock.random() }));
       return;
     }
+    for (const stream of held) away.add(stream);
     enter(pause.paused(state, why, pausedBy(why), held[0]?.label, rules, clock.now()));
     for (const stream of held) if (state.phase.status === "paused") stream.lose({ paused: why });
   }
@@ -159,7 +163,7 @@ export function createGate(surroundings: Surroundings): Gate {
       knock = undefined;
       turn.abort();
     }
-    if (phase.status !== "refreshing") refresher.cancel();
+    if (phase.status !== "refreshing" && phase.status !== "paused") refresher.cancel();
     switch (phase.status) {
       case "following":
         if (streams.size > 0) {
@@ -200,7 +204,8 @@ export function createGate(surroundings: Surroundings): Gate {
     }
     const own = new AbortController();
     turn = own;
-    Promise.race([memory.turn(own.signal), clock.sleep(turnMs, own.signal)]).then(
+    const patience = clock.sleep(turnMs * (1 + clock.random()), own.signal); // not all tabs at once
+    Promise.race([memory.turn(own.signal), patience]).then(
       () => {
         if (!own.signal.aborted) consult(); // somebody may have got through meanwhile
         if (!own.signal.aborted) sendFirst();
@@ -225,6 +230,7 @@ export function createGate(surroundings: Surroundings): Gate {
   }
 
   function open(stream: Followed, first: boolean, at: number): void {
+    away.delete(stream);
     const resumed = stream.resumes && [...queue.keys()].every((waiting) => waiting.resumes);
     enter(transition.opened(state, stream.label, first, resumed, at));
   }
@@ -269,15 +275,17 @@ export function createGate(surroundings: Surroundings): Gate {
     join(stream) {
       const first = streams.size === 0;
       streams.add(stream);
-      if (!first) return;
-      unwatch = [environment?.watch(look), memory?.watch(() => consult())].filter((removal) => removal !== undefined);
-      pursue();
-      consult(true);
-      if (environment) look();
+      if (first) {
+        unwatch = [environment?.watch(look), memory?.watch(() => consult())].filter((removal) => removal !== undefined);
+        pursue();
+        consult(true);
+      }
+      if (environment?.pause !== undefined) look();
       tell([]);
     },
     leave(stream) {
       streams.delete(stream);
+      away.delete(stream);
       if (streams.size === 0) {
         for (const removal of unwatch) removal();
         unwatch = [];
@@ -296,6 +304,7 @@ export function createGate(surroundings: Surroundings): Gate {
       if (!stream.reopenable || status === "live" || status === "following" || !streams.has(stream)) return;
       await new Promise<void>((resolve) => {
         queue.set(stream, () => resolve(calm));
+        away.add(stream);
         if (queue.size > 1) return;
         // The first after all others have left did not fail: it need not wait as long as they were to.
         if (!returning.has(stream)) enter(transition.hastened(state, rules, clock.now()));
@@ -315,11 +324,15 @@ export function createGate(surroundings: Surroundings): Gate {
       const { label, reopenable } = stream;
       calm = nextTurn();
       const newcomer = !returning.has(stream);
-      const loss = { disconnect, stream: label, knocker: withdraw(stream), newcomer, reopenable };
+      const alone = away.size === 0 || (away.size === 1 && away.has(stream));
+      const loss = { disconnect, stream: label, knocker: withdraw(stream), newcomer, alone, reopenable };
       const step = judge(disconnect, (by, moment) => transition.lost(state, loss, by, moment));
       const { verdict } = step;
       const stopped = verdict.action === "stop-all" ? [stream, ...queue.keys()] : [stream];
-      if (verdict.action === "wait") returning.add(stream);
+      if (verdict.action === "wait") {
+        returning.add(stream);
+        away.add(stream);
+      }
       const told = verdict.action === "wait" ? [event("streamLost", { stream: label, disconnect })] : [];
       enter({ state: step.state, events: [...told, ...step.events] });
       if (verdict.action === "wait") return true;

@@ -3,7 +3,7 @@ import type { Pause } from "./environment.js";
 import { event, type SessionEvent, type StreamLabel } from "./events.js";
 import { afterPause } from "./policy.js";
 import type { Moment, Rules, State, Step } from "./state.js";
-import { become, fallen, floorOf, outageOf, taken } from "./transition.js";
+import { become, fallen, floorOf, outageOf, schedule } from "./transition.js";
 
 // The arrows to "paused" and away from it. A pause is no failure: it counts no attempt, and no policy is asked.
 
@@ -41,12 +41,12 @@ export function resumed(state: State, waiting: boolean, rules: Rules, { now, ran
   const { phase } = state;
   if (phase.status !== "paused") return { state, events: [] };
   const { outage, refresh } = phase;
-  const { disconnect, attempts } = outage;
+  const { disconnect } = outage;
+  const floor = floorOf(disconnect);
+  if (!waiting) {
+    return become(state, { status: "waiting", outage, until: Math.max(now, floor), refund: state.bucket }, []);
+  }
   const { afterMs, why } = afterPause(rules.policies, phase.why, random);
-  if (refresh && waiting) return become(state, { status: "refreshing", outage, afterMs, why }, []);
-  const { bucket, at } = taken(state, rules, Math.max(now + Math.max(1, Math.ceil(afterMs)), floorOf(disconnect)));
-  const next = { status: "waiting", outage, until: at, refund: state.bucket } as const;
-  if (!waiting) return become(state, { ...next, until: Math.max(now, floorOf(disconnect)) }, []);
-  const reconnecting = event("reconnecting", { disconnect, attempt: attempts + 1, afterMs: at - now, why });
-  return become({ ...state, bucket }, next, [reconnecting]);
+  const decision = { action: "reconnect", afterMs: Math.max(afterMs, floor - now), refresh, why } as const;
+  return schedule(state, outage, decision, rules, now, []);
 }

@@ -38,7 +38,7 @@ interface SessionControls {
   /** Where the session stands. A new object with each change. */
   readonly phase: Phase;
   /** Calls `listener` for each event of a type. Returns the removal. What a listener throws goes to `reportError`. */
-  on<T extends keyof SessionEvents>(type: T, listener: Listener<T>): () => void;
+  on<T extends keyof SessionEvents>(this: void, type: T, listener: Listener<T>): () => void;
   /**
    * Remembers a reason that the server announced by other means, such as a message in a stream. A stream that is cut
    * within `noticeMs` of `at` takes it for its reason.
@@ -46,20 +46,20 @@ interface SessionControls {
    * @param at when it will happen, @default now
    * @throws TypeError that names the field: an unknown reason, or a value of the wrong kind
    */
-  notice(announced: DisconnectInit, at?: Date): void;
+  notice(this: void, announced: DisconnectInit, at?: Date): void;
   /**
    * Ends a wait early, for a "try now" button: the next attempt goes out as soon as the rate limit lets it, but not
    * before a time that the server gave. Does nothing where nothing waits.
    */
-  retry(): void;
+  retry(this: void): void;
   /**
    * After a new login: lifts the verdict, so that calls go out again. Streams that were ended stay ended.
    *
    * @throws Error if the session is closed
    */
-  restart(): void;
+  restart(this: void): void;
   /** Ends every stream and call with `Code.Canceled`, at once and for good. */
-  close(): void;
+  close(this: void): void;
   [Symbol.dispose](): void;
 }
 
@@ -89,6 +89,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   let logins = 0;
 
   const attending = settings.companion ? attendance() : undefined;
+  if (attending) emitter.on("paused", () => void attending.then(({ rest }) => rest()));
   const host: Host = {
     transport: attending ? through(attending) : transport,
     clock,
@@ -139,7 +140,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   }
 
   /** Apart from the core, for most sessions have no companion. */
-  async function attendance(): Promise<Pick<Attendance, "transport" | "restart" | "close">> {
+  async function attendance(): Promise<Attendance> {
     try {
       const { attend } = await import("./companion.js");
       return attend({
@@ -163,7 +164,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       });
     } catch (error) {
       reportError(error); // the code could not be loaded: the session does without
-      return { transport, restart() {}, close() {} };
+      return { transport, rest() {}, restart() {}, close() {} };
     }
   }
 

@@ -51,7 +51,8 @@ export type Phase =
   | { readonly status: "knocking"; readonly outage: Outage }
   /** `refresh`: credentials are to be got first. */
   | { readonly status: "paused"; readonly outage: Outage; readonly why: Pause; readonly refresh: boolean }
-  | { readonly status: "following"; readonly outage: Outage; readonly openedAt: number }
+  /** `passed`: an attempt was not turned away. False: a policy stopped the streams. */
+  | { readonly status: "following"; readonly outage: Outage; readonly openedAt: number; readonly passed: boolean }
   | { readonly status: "ended"; readonly disconnect: Disconnect; readonly why: string }
   | { readonly status: "closed" };
 
@@ -85,6 +86,8 @@ export interface Loss {
   readonly knocker: boolean;
   /** It was not lost before. */
   readonly newcomer: boolean;
+  /** No other stream waits. */
+  readonly alone: boolean;
   /** False for a stream that cannot be reopened: its loss decides nothing for the others. */
   readonly reopenable: boolean;
 }

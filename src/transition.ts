@@ -15,14 +15,15 @@ export function lost(
   { now, random }: Moment,
 ): Step & { readonly verdict: Verdict } {
   const { phase } = state;
-  const { disconnect, stream, knocker, newcomer, reopenable } = loss;
+  const { disconnect, stream, knocker, newcomer, alone, reopenable } = loss;
   if (phase.status === "ended" || phase.status === "closed") {
     return { state, events: [], verdict: { action: "stop", why: `the session has ${phase.status}` } };
   }
   const past = phase.status === "following" && phase.outage.gaveUp && newcomer;
   const before = past ? undefined : outageOf(phase, rules, now);
   // Of twenty streams lost together the first is news. So is the failure of an attempt, and a relapse.
-  const news = before === undefined || knocker || phase.status === "following";
+  const abandoned = phase.status === "waiting" && alone; // who waited has left
+  const news = before === undefined || knocker || abandoned || phase.status === "following";
   const { reason } = disconnect;
   if (disconnect.source === "local") return { state, events: [], verdict: { action: "wait" } }; // told by the pause
   const counts = { ...before?.counts };
@@ -57,13 +58,14 @@ export function lost(
     const step =
       before && !knocker
         ? remember(state, { told: outage.told, gaveUp: outage.gaveUp || reopenable }, events)
-        : become(state, { status: "following", outage: { ...outage, down: false, counts: {} }, openedAt: now }, events);
+        : become(state, follow({ ...outage, down: false, counts: {} }, now, false), events);
     return { ...step, verdict };
   }
   const verdict: Verdict = { action: "wait" };
   const waiting = { ...outage, previousMs: decision.afterMs };
   if (phase.status === "paused") return { ...remember(state, { told: outage.told }, events), verdict };
-  if (news) return { ...schedule(state, waiting, decision, rules, now, events), verdict };
+  const unspent = abandoned ? { ...state, bucket: phase.refund } : state;
+  if (news) return { ...schedule(unspent, waiting, decision, rules, now, events), verdict };
   // The server's own word about one stream counts for all that wait, even if another was cut before it was said.
   if (phase.status === "waiting" && disconnect.said && !phase.outage.disconnect.said) {
     const patient = { ...decision, afterMs: Math.max(decision.afterMs, phase.until - now) };
@@ -96,10 +98,16 @@ export function fallen(before: Outage | undefined, disconnect: Disconnect, now: 
 }
 
 /** The outage goes on as it was, with a little more known of it. */
-function remember(state: State, known: Partial<Outage>, events: readonly SessionEvent[]): Step {
+function remember(
+  state: State,
+  known: Partial<Pick<Outage, "told" | "gaveUp">>,
+  events: readonly SessionEvent[],
+): Step {
   const { phase } = state;
   if (!("outage" in phase)) return { state, events };
-  return become(state, { ...phase, outage: { ...phase.outage, ...known } }, events);
+  const outage = { ...phase.outage, ...known };
+  if (outage.told === phase.outage.told && outage.gaveUp === phase.outage.gaveUp) return { state, events };
+  return become(state, { ...phase, outage }, events);
 }
 
 /** Read from the server's own words about this client, not from a status. */
@@ -116,7 +124,7 @@ function isHealthy(phase: Phase, rules: Rules, now: number): boolean {
   return phase.status === "following" && healthyAt(phase, rules) <= now;
 }
 
-function schedule(
+export function schedule(
   state: State,
   outage: Outage,
   decision: Extract<Decision, { action: "reconnect" }>,
@@ -152,7 +160,7 @@ function isTicket(disconnect: Disconnect, now: number): boolean {
 }
 
 /** When an attempt may go out that is wanted at `wantedAt`, and the bucket without its token. */
-export function taken(
+function taken(
   { bucket }: State,
   { rateLimit }: Rules,
   wantedAt: number,
@@ -163,6 +171,7 @@ export function taken(
 /** The refresh succeeded: the wait begins. */
 export function refreshed(state: State, rules: Rules, now: number): Step {
   const { phase } = state;
+  if (phase.status === "paused") return become(state, { ...phase, refresh: false }, []);
   if (phase.status !== "refreshing") return { state, events: [] };
   const { outage, afterMs, why } = phase;
   return schedule(
@@ -175,7 +184,7 @@ export function refreshed(state: State, rules: Rules, now: number): Step {
   );
 }
 
-/** The refresh gave a terminal answer: nobody is signed in any more. */
+/** The refresh gave a terminal answer: nobody is signed in any more. In a pause it is asked again after it. */
 export function refused(state: State, why: string): Step {
   const { phase } = state;
   if (phase.status !== "refreshing") return { state, events: [] };
@@ -239,7 +248,7 @@ export function withdrawn(state: State, rules: Rules, now: number): Step {
 export function unrefused(state: State, now: number): Step {
   const { phase } = state;
   if (phase.status !== "knocking") return { state, events: [] };
-  return become(state, { status: "following", outage: phase.outage, openedAt: now }, []);
+  return become(state, follow(phase.outage, now), []);
 }
 
 /** The knock was answered with something that is no disconnect: the path is open, though that stream is not. */
@@ -251,7 +260,7 @@ export function answered(state: State, now: number): Step {
   const events = state.connected
     ? [event("reconnected", { downMs: now - outage.downAt, attempts, gap: "unknown" })]
     : [];
-  return become(state, { status: "following", outage: { ...outage, down: false }, openedAt: now }, events);
+  return become(state, follow({ ...outage, down: false }, now), events);
 }
 
 /** A stream is open. `first`: it never was before, so it is no part of an outage. */
@@ -268,7 +277,7 @@ export function opened(state: State, stream: StreamLabel, first: boolean, resume
     events.unshift(event("reconnected", { downMs: now - outage.downAt, attempts, gap }));
   }
   if (first && !outage.down) return { state: known, events };
-  return become(known, { status: "following", outage: { ...outage, down: false }, openedAt: now }, events);
+  return become(known, follow({ ...outage, down: false }, now), events);
 }
 
 /** A server's spoken verdict on a call that is not followed ends the session, where the policy says so. */
@@ -284,6 +293,10 @@ export function overheard(state: State, disconnect: Disconnect, rules: Rules, mo
     event("ended", { disconnect, why }),
   ];
   return become(state, { status: "ended", disconnect, why }, events);
+}
+
+function follow(outage: Outage, openedAt: number, passed = true): Phase {
+  return { status: "following", outage, openedAt, passed };
 }
 
 export function become(state: State, phase: Phase, events: readonly SessionEvent[]): Step {

@@ -1,7 +1,15 @@
 import { Code, ConnectError, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
-import { createClient, createSession, disconnectOf, type Session, type SessionOptions } from "../src/index.js";
+import {
+  createClient,
+  createSession,
+  disconnectOf,
+  type Environment,
+  type Pause,
+  type Session,
+  type SessionOptions,
+} from "../src/index.js";
 import { type Bouncer, createBouncer, SessionService, sessionService, toConnectError } from "../src/server/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
 import { collect, listen } from "./in-memory.js";
@@ -260,6 +268,66 @@ test("silence on all streams is a lost connection; news on one of them is not", 
   await clock.advance(40_000);
   expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual(["streamLost: 1 network"]);
   expect(lines.find((line) => line.startsWith("network"))).toBe("network: no sign of life for 25000 ms");
+});
+
+test("a companion rests in a pause, with all other streams, and comes back with them", async () => {
+  let pause: Pause | undefined;
+  let changed = () => {};
+  const environment: Environment = {
+    get pause() {
+      return pause;
+    },
+    watch(listener) {
+      changed = listener;
+      return () => {};
+    },
+  };
+  const { chat } = open(undefined, { environment });
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  expect(bouncer.count()).toBe(2);
+  pause = "asleep";
+  changed();
+  pause = undefined;
+  changed();
+  await vi.waitFor(() => expect(bouncer.count()).toBe(0));
+  await clock.advance(2_000);
+  await vi.waitFor(() => expect(bouncer.count()).toBe(2));
+  expect(calls.map(([method]) => method)).toEqual(["Attend", "Subscribe", "Subscribe", "Attend"]);
+});
+
+test("a stream that had news since the last sign of life, but none after it, is lost with the companion", async () => {
+  const beats = new AbortController();
+  let say: () => void = () => {};
+  const { attend } = sessionService(bouncer);
+  const { chat, lines } = open(
+    {
+      async *attend(request, context) {
+        if (!attend) throw new Error("there is no companion to silence");
+        for await (const event of attend(request, context)) {
+          if (beats.signal.aborted) await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+          yield event;
+        }
+      },
+    },
+    {},
+    async function* (_, { signal }) {
+      yield { id: 1 };
+      await new Promise<void>((resolve) => (say = resolve));
+      yield { id: 2 };
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    },
+  );
+  const { messages } = collect(chat.subscribe({}));
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await clock.advance(10_000); // a sign of life
+  beats.abort();
+  await clock.advance(1_000);
+  say();
+  await clock.settle();
+  expect(messages).toHaveLength(2);
+  await clock.advance(24_000);
+  expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual(["streamLost: 1 network"]);
 });
 
 test("a new login has a new name; the companion leaves a while after the last stream", async () => {

@@ -243,10 +243,11 @@ describe("a device that goes offline", () => {
   test("asks for new credentials after the pause if it was about to", async () => {
     server.refuse = (_, attempt) => (attempt === 0 ? toConnectError({ reason: "unauthenticated" }) : undefined);
     let refreshes = 0;
-    const refresh = (signal: AbortSignal) =>
+    let fail = () => {};
+    const refresh = () =>
       new Promise((resolve, reject) => {
         refreshes += 1;
-        signal.addEventListener("abort", () => reject(signal.reason));
+        fail = () => reject(new Error("fetch failed"));
         if (refreshes === 2) resolve(true);
       });
     const { session, chat } = start({ refresh });
@@ -255,13 +256,92 @@ describe("a device that goes offline", () => {
     expect(session.phase.status).toBe("refreshing");
     environment.become("offline");
     await clock.advance(60_000);
-    expect(refreshes).toBe(1);
+    fail(); // how else, without a network
+    await clock.settle();
+    expect(errors.splice(0)).toHaveLength(1);
+    expect(session.phase.status).toBe("paused");
     environment.become(undefined);
     await clock.advance(5_000);
     expect(refreshes).toBe(2);
     expect(server.streams).toHaveLength(2);
     session.close();
   });
+
+  test("leaves a refresh alone that is on its way: a second one might be refused", async () => {
+    server.refuse = (_, attempt) => (attempt === 0 ? toConnectError({ reason: "unauthenticated" }) : undefined);
+    let refreshes = 0;
+    let renew: (renewed: boolean) => void = () => {};
+    const refresh = () => {
+      refreshes += 1;
+      return new Promise((resolve) => (renew = resolve));
+    };
+    const { session, chat } = start({ refresh });
+    collect(chat.subscribe({ room: "lobby" }));
+    await clock.settle();
+    environment.become("hidden");
+    environment.become(undefined);
+    environment.become("hidden");
+    renew(true);
+    await clock.advance(1_000);
+    environment.become(undefined);
+    await clock.advance(5_000);
+    expect(refreshes).toBe(1);
+    expect(server.live).toBe(1);
+    session.close();
+  });
+});
+
+test("nothing is wrong any more when the only stream that waited has been canceled", async () => {
+  const { session, chat, lines } = start();
+  const phases: string[] = [];
+  session.on("phase", ({ status }) => phases.push(status));
+  const controller = new AbortController();
+  collect(chat.subscribe({ room: "lobby" }));
+  const { end } = collect(chat.subscribe({ room: "lobby" }, { signal: controller.signal }));
+  await clock.settle();
+  served(0).send(1);
+  served(1).send(1);
+  await clock.settle();
+  served(1).end(unavailable());
+  await clock.settle();
+  expect(session.phase.status).toBe("waiting");
+  controller.abort();
+  await end;
+  expect(session.phase.status).toBe("live");
+  expect(phases).toEqual(["waiting", "live"]);
+  await clock.advance(5_000);
+  served(0).end(unavailable()); // a loss of its own, with a wait of its own
+  await clock.settle();
+  expect(lines.at(-1)).toMatch(/^reconnecting: #1 in \d+ ms$/);
+  session.close();
+});
+
+test("twenty streams that are lost together are one change of phase", async () => {
+  const { session, chat } = start();
+  const phases: string[] = [];
+  session.on("phase", ({ status }) => phases.push(status));
+  for (let n = 0; n < 20; n++) collect(chat.subscribe({ room: "lobby" }));
+  await clock.settle();
+  for (const stream of [...server.streams]) stream.end(unavailable());
+  await clock.settle();
+  expect(phases).toEqual(["waiting"]);
+  session.close();
+});
+
+test("the phase is told after the end of a stream that it comes of", async () => {
+  const { session, chat } = start();
+  const told: string[] = [];
+  session.on("phase", ({ status }) => told.push(status));
+  session.on("streamEnded", () => told.push("streamEnded"));
+  const controller = new AbortController();
+  collect(chat.subscribe({ room: "lobby" }, { signal: controller.signal }));
+  await clock.settle();
+  served(0).end(unavailable());
+  await clock.settle();
+  controller.abort();
+  await clock.settle();
+  expect(told).toEqual(["waiting", "streamEnded", "live"]);
+  session.close();
 });
 
 describe("a page that is put aside", () => {
@@ -318,7 +398,7 @@ describe("a page that is put aside", () => {
   });
 
   test("leaves streams alone that could not be opened again", async () => {
-    const { session, chat } = start({ methods: [method(ChatService.method.subscribe, { finite: true })] });
+    const { session, chat, lines } = start({ methods: [method(ChatService.method.subscribe, { finite: true })] });
     const { messages, end } = collect(chat.subscribe({ room: "lobby" }));
     await clock.settle();
     served(0).send(1);
@@ -326,6 +406,11 @@ describe("a page that is put aside", () => {
     environment.become("hidden");
     await clock.settle();
     expect(server.live).toBe(1);
+    expect(session.phase.status).toBe("live"); // nothing waits
+    expect(lines).toEqual(["connected", "streamOpened: 1"]);
+    environment.become(undefined);
+    await clock.advance(60_000);
+    expect(session.phase.status).toBe("live");
     served(0).send(2);
     served(0).end();
     await end;

@@ -125,6 +125,27 @@ describe("a hidden page", () => {
   });
 });
 
+test("a page that is hidden when its first stream comes is given its time, too", async () => {
+  page.document.visibilityState = "hidden";
+  const { seen, stop } = watch({ hiddenAfterMs: 60_000 });
+  await clock.advance(59_999);
+  expect(seen.filter((pause) => pause !== undefined)).toEqual([]);
+  await clock.advance(1);
+  expect(seen.at(-1)).toBe("hidden");
+  stop();
+});
+
+test("a worker has no document, and goes offline and online all the same", () => {
+  vi.stubGlobal("document", undefined);
+  const { seen, stop } = watch({ hiddenAfterMs: 60_000 });
+  page.navigator.onLine = false;
+  page.happen("offline");
+  page.navigator.onLine = true;
+  page.happen("online");
+  expect(seen).toEqual(["offline", undefined]);
+  stop();
+});
+
 test("a page that is prepared before anybody asked for it waits until it is shown", () => {
   page.document.prerendering = true;
   const { environment, seen, stop } = watch();
@@ -206,7 +227,8 @@ test("there is no unload handler, which would keep the page out of the back-forw
 });
 
 test("on a server nothing pauses and nothing is listened to", () => {
-  for (const name of ["document", "navigator", "addEventListener"]) vi.stubGlobal(name, undefined);
+  for (const name of ["document", "navigator"]) vi.stubGlobal(name, undefined);
+  Reflect.deleteProperty(globalThis, "addEventListener");
   const { environment, stop } = watch();
   expect(environment.pause).toBeUndefined();
   expect(clock.sleepers).toBe(0);

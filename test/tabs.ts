@@ -3,7 +3,6 @@ import { vi } from "vitest";
 /** A browser in as far as tabs share it: storage, channels and locks. In Node, the tabs are objects of one process. */
 export interface FakeBrowser {
   readonly stored: Map<string, string>;
-  readonly window: EventTarget;
   /** Who holds and who waits for a lock. */
   readonly locks: readonly string[];
 }
@@ -11,9 +10,9 @@ export interface FakeBrowser {
 /** Stubs what `tabMemory` uses, until `vi.unstubAllGlobals()`. */
 export function stubBrowser(): FakeBrowser {
   const stored = new Map<string, string>();
-  const window = new EventTarget();
   const locks: { readonly name: string; readonly grant: () => void }[] = [];
-  vi.stubGlobal("window", window);
+  const page = new EventTarget();
+  vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
   vi.stubGlobal("localStorage", {
     getItem: (key: string) => stored.get(key) ?? null,
     setItem: (key: string, value: string) => stored.set(key, value),
@@ -43,7 +42,6 @@ export function stubBrowser(): FakeBrowser {
   vi.stubGlobal("navigator", { locks: { request }, onLine: true });
   return {
     stored,
-    window,
     get locks() {
       return locks.map(({ name }) => name);
     },

@@ -55,7 +55,10 @@ test("whatever happens in whatever order: promises hold", () => {
         const knocker = state.phase.status === "knocking";
         const happen: { readonly [N in typeof name]: () => Step } = {
           lost: () =>
-            lost(before, { disconnect, stream, knocker, newcomer: false, reopenable }, rules, { now, random }),
+            lost(before, { disconnect, stream, knocker, newcomer: false, alone: said, reopenable }, rules, {
+              now,
+              random,
+            }),
           due: () => due(before),
           opened: () => opened(before, stream, false, true, now),
           refreshed: () => refreshed(before, rules, now),

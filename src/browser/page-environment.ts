@@ -39,7 +39,7 @@ export function pageEnvironment(options: PageOptions = {}): Environment {
   let seen = new AbortController();
 
   const tell = () => {
-    for (const changed of [...watchers]) changed();
+    for (const changed of watchers) changed();
   };
 
   const react: { readonly [type: string]: () => void } = {
@@ -69,8 +69,8 @@ export function pageEnvironment(options: PageOptions = {}): Environment {
     seen.abort();
     seen = new AbortController();
     const away = page?.visibilityState === "hidden";
-    if (away && hiddenAfterMs !== undefined) after(hiddenAfterMs, seen.signal, () => hide(true));
-    else if (!away) hide(false);
+    if (!away) hide(false);
+    else if (hiddenAfterMs !== undefined) after(hiddenAfterMs, seen.signal, () => hide(true));
   }
 
   function hide(away: boolean): void {
@@ -104,10 +104,11 @@ export function pageEnvironment(options: PageOptions = {}): Environment {
     life = new AbortController();
     beatAt = clock.now();
     frozen = false;
-    hidden = page?.visibilityState === "hidden" && hiddenAfterMs !== undefined;
+    hidden = false;
     // Some of these are told to the document and do not bubble: on their way down they pass the window.
     const options = { capture: true, signal: life.signal };
     for (const [type, listener] of Object.entries(react)) globalThis.addEventListener(type, listener, options);
+    glance();
     keepBeating();
   }
 
@@ -119,7 +120,7 @@ export function pageEnvironment(options: PageOptions = {}): Environment {
       return asleep ? "asleep" : undefined;
     },
     watch(changed) {
-      if (watchers.size === 0 && page) attach();
+      if (watchers.size === 0 && "addEventListener" in globalThis) attach(); // a page, or a worker
       watchers.add(changed);
       return () => {
         watchers.delete(changed);

@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from "../clock.js";
 import { functionOr, invalid, numberIn, objectOf } from "../invalid.js";
 import type { Memory } from "../memory.js";
-import { recall } from "./recall.js";
-import { fromText, nameOf, type Snapshot, toText } from "./snapshot.js";
+import { fromText, type Known, nameOf, parts, toText } from "./known.js";
+import { isLasting, recall } from "./recall.js";
 
 export interface TabMemoryOptions {
   /** Whose memory it is, such as a user's id; with several servers, name the server in it. Only a hash is stored. */
@@ -44,25 +44,30 @@ export function tabMemory(options: TabMemoryOptions): Memory {
   functionOr("reportError", reportError);
   const name = nameOf(account);
   const holds = { coolDownMs, rememberMs };
-  let known: Snapshot = { at: 0 };
+  let known: Known = {};
   let adopted: unknown; // the phase that came from another tab: no news to tell
   let channel: BroadcastChannel | undefined;
   const reported = new Set<string>();
 
-  /** The newest: what others write reaches the storage of this tab a little later than their message. */
-  function read(): Snapshot {
-    const stored = fromText(attempt(() => globalThis.localStorage?.getItem(name)));
-    if (stored && stored.at > known.at) known = stored;
-    return known;
+  /** The newest counts: what others write reaches the storage of this tab a little later than their message. */
+  function learn(part: keyof Known, text: string | null | undefined): void {
+    const read = fromText(text);
+    if (read && read.at >= (known[part]?.at ?? 0)) known = { ...known, [part]: read };
   }
 
-  function write(snapshot: Snapshot): void {
-    known = snapshot;
-    attempt(() => {
-      const text = toText(snapshot);
-      attempt(() => globalThis.localStorage?.setItem(name, text));
-      attempt(() => channel?.postMessage(text));
-    });
+  function stored(part: keyof Known): string | null | undefined {
+    return attempt(() => globalThis.localStorage?.getItem(name + part));
+  }
+
+  function write(news: Known): void {
+    known = { ...known, ...news };
+    for (const [part, value] of Object.entries(news)) {
+      attempt(() => {
+        const text = toText(value);
+        attempt(() => globalThis.localStorage?.setItem(name + part, text));
+        attempt(() => channel?.postMessage([part, text]));
+      });
+    }
   }
 
   function attempt<T>(what: () => T): T | undefined {
@@ -83,23 +88,22 @@ export function tabMemory(options: TabMemoryOptions): Memory {
 
   return {
     recall(state, now, first) {
-      const step = recall(state, read(), now, first, holds);
+      for (const part of parts) learn(part, stored(part));
+      const step = attempt(() => recall(state, known, now, first, holds)) ?? { state, events: [] };
       if (step.state.phase !== state.phase) adopted = step.state.phase;
       return step;
     },
     remember({ phase: from }, { phase: to, bucket }, now) {
       if (from === to || to === adopted) return;
-      if (to.status === "ended") {
-        const { disconnect, why } = to;
-        const lasting = disconnect.said && (disconnect.reason === "kicked" || disconnect.reason === "banned");
-        if (lasting) write({ at: now, bucket, verdict: { disconnect, why, at: now } });
-      } else if (from.status === "ended") {
-        write({ at: now, bucket });
+      if (to.status === "ended" && isLasting(to.disconnect)) {
+        write({ verdict: { at: now, why: to.why, disconnect: to.disconnect } });
+      } else if (from.status === "ended" && to.status === "live" && isLasting(from.disconnect)) {
+        write({ verdict: { at: now, why: "lifted" } });
       } else if (to.status === "waiting" && to.until > now) {
         const { outage, until, refund } = to;
-        write({ ...read(), at: now, bucket, wait: { outage, until, refund } });
-      } else if (from.status === "knocking" && to.status === "following") {
-        write({ ...read(), at: now, bucket, wait: undefined, openAt: now });
+        write({ plan: { at: now, bucket, wait: { outage, until, refund } } });
+      } else if (to.status === "following" && to.passed && !to.outage.down) {
+        write({ plan: { at: now, bucket, openAt: now } });
       }
     },
     watch(changed) {
@@ -107,8 +111,8 @@ export function tabMemory(options: TabMemoryOptions): Memory {
       let own: BroadcastChannel | undefined;
       const open = () => {
         own = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
-        own?.addEventListener("message", ({ data }) => {
-          known = fromText(data) ?? known;
+        own?.addEventListener("message", ({ data: [part, text] }) => {
+          learn(part, text);
           changed();
         });
         channel = own;
@@ -117,13 +121,13 @@ export function tabMemory(options: TabMemoryOptions): Memory {
         own?.close();
         if (channel === own) channel = undefined;
       };
-      const listen = <T extends keyof WindowEventMap>(type: T, listener: (event: WindowEventMap[T]) => void) =>
-        globalThis.window?.addEventListener(type, listener, { signal: life.signal });
-      listen("storage", ({ key }) => {
-        if (key === name) changed();
+      const on = (type: string, listener: (event: Event & { key?: string | null; persisted?: boolean }) => void) =>
+        globalThis.addEventListener?.(type, listener, { signal: life.signal });
+      on("storage", ({ key }) => {
+        if (key?.startsWith(name)) changed();
       });
-      listen("pagehide", close); // a message would throw the page out of the back-forward cache
-      listen("pageshow", ({ persisted }) => {
+      on("pagehide", close); // a message would throw the page out of the back-forward cache
+      on("pageshow", ({ persisted }) => {
         if (!persisted) return;
         open();
         changed();

@@ -243,7 +243,7 @@ function createDevice(): Environment & { turn(pause: Pause | undefined): void } 
 /** How many listen to the phase of a session now. */
 function countListeners(session: Session): { readonly count: number } {
   let count = 0;
-  const on = session.on.bind(session);
+  const { on } = session;
   vi.spyOn(session, "on").mockImplementation((...listener) => {
     const removal = on(...listener);
     count++;

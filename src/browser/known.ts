@@ -1,0 +1,54 @@
+import type { Disconnect } from "../disconnect.js";
+import type { Bucket } from "../rate-limit.js";
+import type { Outage } from "../state.js";
+
+/** What the tabs of one account know together. Plain data, without anything secret: no credentials, no errors. */
+export interface Known {
+  readonly plan?: Plan;
+  readonly verdict?: Verdict;
+}
+
+/** Stored apart, or two tabs that write at the same time could lose a verdict. */
+export const parts = ["plan", "verdict"] as const satisfies readonly (keyof Known)[];
+
+/** What was done about an outage last. Times here are epoch ms. */
+export interface Plan {
+  readonly at: number;
+  readonly bucket: Bucket;
+  /** The next attempt of all, if there is an outage. */
+  readonly wait?: { readonly outage: Outage; readonly until: number; readonly refund: Bucket } | undefined;
+  /** When an attempt got through, if that was the last that happened. */
+  readonly openAt?: number | undefined;
+}
+
+export interface Verdict {
+  readonly at: number;
+  readonly why: string;
+  /** `undefined`: it was lifted. */
+  readonly disconnect?: Disconnect | undefined;
+}
+
+/** @throws what `JSON.stringify` does for fields that an app has added */
+export function toText(part: Plan | Verdict): string {
+  return JSON.stringify(part, function (this: { readonly [key: string]: unknown }, key, value) {
+    const given = this[key];
+    if (given instanceof Date) return { date: given.getTime() };
+    return key === "cause" ? undefined : value;
+  });
+}
+
+/** What was written by {@link toText}, or `undefined`. What somebody has tampered with may be anything. */
+export function fromText(text: string | null | undefined): Plan | Verdict | undefined {
+  try {
+    const read = JSON.parse(text ?? "", (_, value) => (Number.isFinite(value?.date) ? new Date(value.date) : value));
+    return Number.isFinite(read.at) ? read : undefined;
+  } catch {
+    return undefined; // nothing, or nothing of ours
+  }
+}
+
+/** Names an account without spelling it: 45 bits of a polynomial hash. With a number for the format of what is stored. */
+export function nameOf(account: string): string {
+  const hash = [...account].reduce((sum, sign) => (sum * 131 + (sign.codePointAt(0) ?? 0)) % 35184372088777, 7);
+  return `farewell.1:${hash.toString(36)}:`;
+}
