@@ -1,7 +1,8 @@
 import type { Environment } from "../environment.js";
+import { objectOf } from "../invalid.js";
 import type { Memory } from "../memory.js";
-import { type PageOptions, pageEnvironment } from "./page-environment.js";
-import { type TabMemoryOptions, tabMemory } from "./tab-memory.js";
+import { type PageOptions, pageEnvironment, pageOptions } from "./page-environment.js";
+import { memoryOptions, type TabMemoryOptions, tabMemory } from "./tab-memory.js";
 
 /** Without an `account` nothing is remembered. */
 export type BrowserOptions = PageOptions & Partial<TabMemoryOptions>;
@@ -21,8 +22,9 @@ export interface Browser {
  * const session = createSession(transport, { ...browser({ account: user.id }) });
  */
 export function browser(options: BrowserOptions = {}): Browser {
-  const { account, coolDownMs, rememberMs, reportError, clock, ...page } = options;
-  const environment = pageEnvironment({ ...page, clock });
+  objectOf("options", options, [...memoryOptions, ...pageOptions]);
+  const { account, coolDownMs, rememberMs, reportError, clock, hiddenAfterMs, asleepAfterMs } = options;
+  const environment = pageEnvironment({ hiddenAfterMs, asleepAfterMs, clock });
   if (account === undefined) return { environment };
   return { environment, memory: tabMemory({ account, coolDownMs, rememberMs, reportError, clock }) };
 }

@@ -14,6 +14,12 @@ export interface PageOptions {
   readonly clock?: Clock | undefined;
 }
 
+export const pageOptions = [
+  "hiddenAfterMs",
+  "asleepAfterMs",
+  "clock",
+] as const satisfies readonly (keyof PageOptions)[];
+
 const beatMs = 15_000; // how often it is looked at whether the device slept
 
 /**
@@ -26,7 +32,7 @@ const beatMs = 15_000; // how often it is looked at whether the device slept
  */
 export function pageEnvironment(options: PageOptions = {}): Environment {
   const { hiddenAfterMs, asleepAfterMs = 90_000, clock = systemClock } = options;
-  objectOf("options", options, ["hiddenAfterMs", "asleepAfterMs", "clock"]);
+  objectOf("options", options, pageOptions);
   if (hiddenAfterMs !== undefined) numberIn("hiddenAfterMs", hiddenAfterMs, 0);
   numberIn("asleepAfterMs", asleepAfterMs, 1);
   const page = globalThis.document as (Document & { readonly prerendering?: boolean }) | undefined;

@@ -19,7 +19,7 @@ const freshMs = 10_000;
 /** What the tabs know, applied to the state of one session. `first`: its first stream comes. */
 export function recall(state: State, { verdict, plan }: Known, now: number, first: boolean, holds: Holds): Step {
   const { phase } = state;
-  const nothing = { state, events: [] };
+  const nothing: Step = { state, events: [] };
   if (phase.status === "ended" || phase.status === "closed") return nothing;
   if (verdict?.disconnect && verdict.at <= now && now < heldUntil(verdict.disconnect, verdict, holds)) {
     const { disconnect } = verdict;
@@ -30,7 +30,7 @@ export function recall(state: State, { verdict, plan }: Known, now: number, firs
   const { wait, openAt, bucket } = plan;
   if (phase.status !== "waiting") {
     const shared = { ...state, bucket };
-    if (!first || phase.status !== "live" || !wait || wait.until + staleMs < now) return { state: shared, events: [] };
+    if (!first || phase.status !== "live" || !wait || wait.until + staleMs < now) return { ...nothing, state: shared };
     // A reload is no way around an outage. Where an attempt was on its way, this is the next one, and takes its token.
     const rest = wait.until > now ? wait : { until: now + staleMs, refund: bucket };
     const { disconnect } = wait.outage;
@@ -67,5 +67,6 @@ export function isLasting({ said, reason }: Disconnect): boolean {
 
 function heldUntil(disconnect: Disconnect, { at }: Verdict, { coolDownMs, rememberMs }: Holds): number {
   if (disconnect.reason !== "banned") return at + coolDownMs;
-  return Math.min(disconnect.until?.getTime() ?? Number.POSITIVE_INFINITY, at + rememberMs);
+  const longest = at + rememberMs;
+  return Math.min(Number(disconnect.until ?? longest), longest);
 }

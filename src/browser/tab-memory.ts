@@ -17,11 +17,19 @@ export interface TabMemoryOptions {
   readonly clock?: Clock | undefined;
 }
 
+export const memoryOptions = [
+  "account",
+  "coolDownMs",
+  "rememberMs",
+  "reportError",
+  "clock",
+] as const satisfies readonly (keyof TabMemoryOptions)[];
+
 /** A turn begins so many ms after the one before: its outcome comes by another way than the lock. */
 const settleMs = 50;
 
 /**
- * A memory that outlives a reload and is shared by all tabs of an account: bans, the time after a kick, the rate limit,
+ * A memory, for one session, that outlives a reload and is shared by all tabs of an account: bans, the time after a kick, the rate limit,
  * and whose turn it is to try after an outage. Over `localStorage`, `BroadcastChannel` and Web Locks; without any of
  * them, it does what the others allow. `session.restart()` lifts a verdict here, too.
  *
@@ -37,8 +45,8 @@ export function tabMemory(options: TabMemoryOptions): Memory {
     reportError = () => {},
     clock = systemClock,
   } = options;
-  objectOf("options", options, ["account", "coolDownMs", "rememberMs", "reportError", "clock"]);
-  if (typeof account !== "string" || account === "") throw invalid("account", account, "a name, such as a user's id");
+  objectOf("options", options, memoryOptions);
+  if (typeof account !== "string" || !account) throw invalid("account", account, "the id of a user");
   numberIn("coolDownMs", coolDownMs, 0);
   numberIn("rememberMs", rememberMs, 0);
   functionOr("reportError", reportError);
@@ -47,7 +55,7 @@ export function tabMemory(options: TabMemoryOptions): Memory {
   let known: Known = {};
   let adopted: unknown; // the phase that came from another tab: no news to tell
   let channel: BroadcastChannel | undefined;
-  const reported = new Set<string>();
+  let reported = "";
 
   /** The newest counts: what others write reaches the storage of this tab a little later than their message. */
   function learn(part: keyof Known, text: string | null | undefined): void {
@@ -81,8 +89,8 @@ export function tabMemory(options: TabMemoryOptions): Memory {
 
   /** Each kind once, or every read would tell it. */
   function report(error: unknown): void {
-    if (reported.has(String(error))) return;
-    reported.add(String(error));
+    if (reported.includes(String(error))) return;
+    reported += error;
     reportError(error);
   }
 
@@ -96,30 +104,27 @@ export function tabMemory(options: TabMemoryOptions): Memory {
     remember({ phase: from }, { phase: to, bucket }, now) {
       if (from === to || to === adopted) return;
       if (to.status === "ended" && isLasting(to.disconnect)) {
-        write({ verdict: { at: now, why: to.why, disconnect: to.disconnect } });
+        write({ verdict: { ...to, at: now } });
       } else if (from.status === "ended" && to.status === "live" && isLasting(from.disconnect)) {
         write({ verdict: { at: now, why: "lifted" } });
       } else if (to.status === "waiting" && to.until > now) {
-        const { outage, until, refund } = to;
-        write({ plan: { at: now, bucket, wait: { outage, until, refund } } });
+        write({ plan: { at: now, bucket, wait: to } });
       } else if (to.status === "following" && to.passed && !to.outage.down) {
         write({ plan: { at: now, bucket, openAt: now } });
       }
     },
     watch(changed) {
       const life = new AbortController();
-      let own: BroadcastChannel | undefined;
       const open = () => {
-        own = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
-        own?.addEventListener("message", ({ data: [part, text] }) => {
+        channel = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
+        channel?.addEventListener("message", ({ data: [part, text] }) => {
           learn(part, text);
           changed();
         });
-        channel = own;
       };
       const close = () => {
-        own?.close();
-        if (channel === own) channel = undefined;
+        channel?.close();
+        channel = undefined;
       };
       const on = (type: string, listener: (event: Event & { key?: string | null; persisted?: boolean }) => void) =>
         globalThis.addEventListener?.(type, listener, { signal: life.signal });
