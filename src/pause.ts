@@ -44,7 +44,7 @@ export function resumed(state: State, waiting: boolean, rules: Rules, { now, ran
   const { disconnect } = outage;
   const floor = floorOf(disconnect);
   if (!waiting) {
-    return become(state, { status: "waiting", outage, until: Math.max(now, floor), refund: state.bucket }, []);
+    return become(state, { status: "waiting", outage, until: floor, refund: state.bucket }, []);
   }
   const { afterMs, why } = afterPause(rules.policies, phase.why, random);
   const decision = { action: "reconnect", afterMs: Math.max(afterMs, floor - now), refresh, why } as const;

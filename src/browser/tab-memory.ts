@@ -107,7 +107,7 @@ export function tabMemory(options: TabMemoryOptions): Memory {
         write({ verdict: { ...to, at: now } });
       } else if (from.status === "ended" && to.status === "live" && isLasting(from.disconnect)) {
         write({ verdict: { at: now, why: "lifted" } });
-      } else if (to.status === "waiting" && to.until > now) {
+      } else if (to.status === "waiting" && to.until > 0) {
         write({ plan: { at: now, bucket, wait: to } });
       } else if (to.status === "following" && to.passed && !to.outage.down) {
         write({ plan: { at: now, bucket, openAt: now } });
