@@ -9,7 +9,7 @@ export interface Known {
 }
 
 /** Stored apart, or two tabs that write at the same time could lose a verdict. */
-export const parts = ["plan", "verdict"] as const satisfies readonly (keyof Known)[];
+export const parts: readonly (keyof Known)[] = ["plan", "verdict"];
 
 /** What was done about an outage last. Times here are epoch ms. */
 export interface Plan {

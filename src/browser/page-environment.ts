@@ -14,11 +14,7 @@ export interface PageOptions {
   readonly clock?: Clock | undefined;
 }
 
-export const pageOptions = [
-  "hiddenAfterMs",
-  "asleepAfterMs",
-  "clock",
-] as const satisfies readonly (keyof PageOptions)[];
+export const pageOptions: readonly (keyof PageOptions)[] = ["hiddenAfterMs", "asleepAfterMs", "clock"];
 
 const beatMs = 15_000; // how often it is looked at whether the device slept
 

@@ -17,13 +17,13 @@ export interface TabMemoryOptions {
   readonly clock?: Clock | undefined;
 }
 
-export const memoryOptions = [
+export const memoryOptions: readonly (keyof TabMemoryOptions)[] = [
   "account",
   "coolDownMs",
   "rememberMs",
   "reportError",
   "clock",
-] as const satisfies readonly (keyof TabMemoryOptions)[];
+];
 
 /** A turn begins so many ms after the one before: its outcome comes by another way than the lock. */
 const settleMs = 50;
