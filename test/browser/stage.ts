@@ -63,7 +63,8 @@ export const soonForAll = { unauthenticated: soon, maintenance: soon, throttled:
 
 /** For the top of a test file: one Chromium for all of its tests, and a stage for each, also where they are concurrent. */
 export function onStage() {
-  vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 }); // as nets, too: other test files may be at work
+  // Nets, too: other test files may be at work. With more tests at once, none would be done sooner.
+  vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000, maxConcurrency: 3 });
   leaveNothing(); // the first, so that it looks when all else is closed
   let chromium: Chromium | undefined;
   beforeAll(async () => {
