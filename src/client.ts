@@ -6,9 +6,9 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
-import { invalid } from "./invalid.js";
-import type { SessionArguments, SessionOptions } from "./options.js";
-import { createSession, type Session } from "./session.js";
+import { invalid } from "./check/invalid.js";
+import type { SessionArguments, SessionOptions } from "./session/options.js";
+import { createSession, type Session } from "./session/session.js";
 
 /** Connect's own client type, and the session behind it. `$` cannot occur in the name of a method. */
 export type FarewellClient<S extends DescService> = Client<S> & { readonly $session: Session };

@@ -1,7 +1,5 @@
-export type { Backoff, Jitter } from "./backoff.js";
-export { type ClassifyOptions, classify, type Evidence } from "./classify.js";
 export { createClient, type FarewellClient } from "./client.js";
-export { type Clock, systemClock } from "./clock.js";
+export { type ClassifyOptions, classify, type Evidence } from "./disconnect/classify.js";
 export {
   type AppReason,
   type BuiltInReason,
@@ -12,14 +10,13 @@ export {
   type LocalizedText,
   type Reason,
   type Source,
-} from "./disconnect.js";
-export { disconnectOf } from "./disconnect-of.js";
-export type { Environment, Pause } from "./environment.js";
-export type { Gap, Outcome, SessionEvents, StreamLabel } from "./events.js";
-export type { ConnectionState } from "./inferred.js";
-export type { Memory } from "./memory.js";
-export { type BidiStreamOptions, type MethodEntry, method, type ServerStreamOptions } from "./method.js";
-export type { SessionOptions } from "./options.js";
+} from "./disconnect/disconnect.js";
+export { disconnectOf } from "./disconnect/error-of.js";
+export type { ConnectionState } from "./disconnect/inferred.js";
+export type { ReasonMapping, ReasonMappings } from "./disconnect/spoken.js";
+export type { Gap, Outcome, SessionEvents, StreamLabel } from "./machine/events.js";
+export type { Outage, Phase } from "./machine/state.js";
+export type { Backoff, Jitter } from "./policy/backoff.js";
 export {
   type Attempt,
   type Decision,
@@ -30,8 +27,11 @@ export {
   type PolicyFunction,
   parsePolicies,
   type ReconnectPolicy,
-} from "./policy.js";
-export type { RateLimit } from "./rate-limit.js";
-export { createSession, type Session } from "./session.js";
-export type { ReasonMapping, ReasonMappings } from "./spoken.js";
-export type { Outage, Phase } from "./state.js";
+} from "./policy/policy.js";
+export type { RateLimit } from "./policy/rate-limit.js";
+export { type Clock, systemClock } from "./ports/clock.js";
+export type { Environment, Pause } from "./ports/environment.js";
+export type { Memory } from "./session/memory.js";
+export type { SessionOptions } from "./session/options.js";
+export { createSession, type Session } from "./session/session.js";
+export { type BidiStreamOptions, type MethodEntry, method, type ServerStreamOptions } from "./stream/method.js";

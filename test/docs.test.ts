@@ -12,6 +12,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import packageJson from "../package.json" with { type: "json" };
 import type { BrowserOptions } from "../src/browser/index.js";
+import { codeOf, errorDomain, mirror } from "../src/disconnect/wire.js";
 import {
   type BuiltInReason,
   builtInReasons,
@@ -21,7 +22,6 @@ import {
   type SessionOptions,
 } from "../src/index.js";
 import { type BouncerOptions, toConnectError } from "../src/server/index.js";
-import { codeOf, errorDomain, mirror } from "../src/wire.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const pages = ["README.md", "PROTOCOL.md", "CHANGELOG.md"] as const;

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { backoffMs, jitters } from "../src/backoff.js";
 import { type Attempt, builtInReasons, type Disconnect, defaultPolicies, parsePolicies } from "../src/index.js";
-import { decide, resolvePolicies } from "../src/policy.js";
-import { fullBucket, take } from "../src/rate-limit.js";
+import { backoffMs, jitters } from "../src/policy/backoff.js";
+import { decide, resolvePolicies } from "../src/policy/policy.js";
+import { fullBucket, take } from "../src/policy/rate-limit.js";
 
 const now = Date.UTC(2030, 0, 1);
 const attempt: Attempt = { number: 1, previousMs: 0, now, random: 0.5, canRefresh: false, windowMs: undefined };

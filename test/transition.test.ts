@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { pausedBy } from "../src/classify.js";
+import { pausedBy } from "../src/disconnect/classify.js";
 import { builtInReasons, type Disconnect } from "../src/index.js";
-import { paused, resumed } from "../src/pause.js";
-import { resolvePolicies } from "../src/policy.js";
-import { fullBucket } from "../src/rate-limit.js";
-import type { Rules, State, Step } from "../src/state.js";
-import { due, lost, opened, overheard, refreshed, refused, unrefused, withdrawn } from "../src/transition.js";
+import { paused, resumed } from "../src/machine/pause.js";
+import type { Rules, State, Step } from "../src/machine/state.js";
+import { due, lost, opened, overheard, refreshed, refused, unrefused, withdrawn } from "../src/machine/transition.js";
+import { resolvePolicies } from "../src/policy/policy.js";
+import { fullBucket } from "../src/policy/rate-limit.js";
 
 const rules: Rules = {
   policies: resolvePolicies({ throttled: "stop" }, builtInReasons),

@@ -1,6 +1,6 @@
-import type { Environment } from "../environment.js";
-import { objectOf } from "../invalid.js";
-import type { Memory } from "../memory.js";
+import { objectOf } from "../check/invalid.js";
+import type { Environment } from "../ports/environment.js";
+import type { Memory } from "../session/memory.js";
 import { type PageOptions, pageEnvironment, pageOptions } from "./page-environment.js";
 import { memoryOptions, type TabMemoryOptions, tabMemory } from "./tab-memory.js";
 

@@ -1,6 +1,6 @@
-import type { Disconnect } from "../disconnect.js";
-import type { Bucket } from "../rate-limit.js";
-import type { Outage } from "../state.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import type { Outage } from "../machine/state.js";
+import type { Bucket } from "../policy/rate-limit.js";
 
 /** What the tabs of one account know together. Plain data, without anything secret: no credentials, no errors. */
 export interface Known {

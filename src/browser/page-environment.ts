@@ -1,6 +1,6 @@
-import { type Clock, systemClock } from "../clock.js";
-import type { Environment, Pause } from "../environment.js";
-import { numberIn, objectOf } from "../invalid.js";
+import { numberIn, objectOf } from "../check/invalid.js";
+import { type Clock, systemClock } from "../ports/clock.js";
+import type { Environment, Pause } from "../ports/environment.js";
 
 export interface PageOptions {
   /** A page that was hidden for so many ms lets go of its streams until it is seen again. @default never */

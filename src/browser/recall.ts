@@ -1,7 +1,7 @@
-import type { Disconnect } from "../disconnect.js";
-import { event, type SessionEvent } from "../events.js";
-import type { State, Step } from "../state.js";
-import { become, floorOf } from "../transition.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { event, type SessionEvent } from "../machine/events.js";
+import type { State, Step } from "../machine/state.js";
+import { become, floorOf } from "../machine/transition.js";
 import type { Known, Verdict } from "./known.js";
 
 /** For how long what was decided is held against a new page, in ms. */

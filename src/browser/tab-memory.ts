@@ -1,6 +1,6 @@
-import { type Clock, systemClock } from "../clock.js";
-import { functionOr, invalid, numberIn, objectOf } from "../invalid.js";
-import type { Memory } from "../memory.js";
+import { functionOr, invalid, numberIn, objectOf } from "../check/invalid.js";
+import { type Clock, systemClock } from "../ports/clock.js";
+import type { Memory } from "../session/memory.js";
 import { fromText, type Known, nameOf, parts, toText } from "./known.js";
 import { isLasting, recall } from "./recall.js";
 

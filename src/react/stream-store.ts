@@ -1,6 +1,6 @@
-import type { Disconnect } from "../disconnect.js";
-import { disconnectOf } from "../disconnect-of.js";
-import { invalid } from "../invalid.js";
+import { invalid } from "../check/invalid.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { disconnectOf } from "../disconnect/error-of.js";
 
 /** Opens one stream. `signal` aborts when nobody wants it any more: hand it on to the call. */
 export type OpenStream<M> = (signal: AbortSignal) => AsyncIterable<M>;

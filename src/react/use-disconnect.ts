@@ -1,6 +1,6 @@
-import type { Disconnect } from "../disconnect.js";
-import type { Session } from "../session.js";
-import type { Phase } from "../state.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import type { Phase } from "../machine/state.js";
+import type { Session } from "../session/session.js";
 import { usePhase } from "./use-session.js";
 
 /**

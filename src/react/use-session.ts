@@ -1,7 +1,7 @@
 import { useCallback, useSyncExternalStore } from "react";
-import { invalid } from "../invalid.js";
-import type { Session } from "../session.js";
-import type { Phase } from "../state.js";
+import { invalid } from "../check/invalid.js";
+import type { Phase } from "../machine/state.js";
+import type { Session } from "../session/session.js";
 
 /**
  * Where the session stands. Renders again with each change of `session.phase`. On the server, and while the page

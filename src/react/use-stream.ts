@@ -1,5 +1,5 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
-import { functionIn, invalid } from "../invalid.js";
+import { functionIn, invalid } from "../check/invalid.js";
 import { createStreamStore, type Following, type OpenStream, type Reduce } from "./stream-store.js";
 
 /**

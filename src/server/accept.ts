@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { fullBucket, type RateLimit, take } from "../rate-limit.js";
+import { fullBucket, type RateLimit, take } from "../policy/rate-limit.js";
 import { type Ledger, reserve } from "./slots.js";
 
 /** When somebody who was refused may come: at a time that nobody else has, or, beyond the horizon, at any. */

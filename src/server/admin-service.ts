@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationMs, type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { functionIn } from "../check/invalid.js";
 import {
   AdminService,
   type Options,
@@ -9,7 +10,6 @@ import {
   type StreamSchema,
 } from "../gen/farewell/v1/admin_pb.js";
 import type { LocalizedMessage } from "../gen/google/rpc/error_details_pb.js";
-import { functionIn } from "../invalid.js";
 import { type Bouncer, houseOf } from "./bouncer.js";
 import { DrainingError, type DrainProgress } from "./drain.js";
 import { lineOf, rawKey } from "./line.js";

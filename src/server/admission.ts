@@ -1,7 +1,7 @@
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
 import { AdminService } from "../gen/farewell/v1/admin_pb.js";
 import { SessionService } from "../gen/farewell/v1/session_pb.js";
-import type { RateLimit } from "../rate-limit.js";
+import type { RateLimit } from "../policy/rate-limit.js";
 import { createAcceptor, networkOf } from "./accept.js";
 import type { Arrival } from "./arrivals.js";
 import { judge } from "./door.js";

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
-import { builtInReasons, checkTime, checkWords } from "../disconnect.js";
-import { functionIn, invalid, objectOf } from "../invalid.js";
-import { fieldsOf } from "../spoken.js";
+import { functionIn, invalid, objectOf } from "../check/invalid.js";
+import { builtInReasons, checkTime, checkWords } from "../disconnect/disconnect.js";
+import { fieldsOf } from "../disconnect/spoken.js";
 import { createAdmission } from "./admission.js";
 import { createArrivals } from "./arrivals.js";
 import { createCompanions } from "./companions.js";

@@ -1,4 +1,4 @@
-import { builtInReasons } from "../disconnect.js";
+import { builtInReasons } from "../disconnect/disconnect.js";
 import type { Who } from "./identity.js";
 import type { Epoch, Hold, Words } from "./store.js";
 

@@ -1,4 +1,4 @@
-import { functionOr, invalid, numberIn, oneOf } from "../invalid.js";
+import { functionOr, invalid, numberIn, oneOf } from "../check/invalid.js";
 import { type Bouncer, houseOf } from "./bouncer.js";
 import { checkDrainOptions, DrainingError, type DrainOptions } from "./drain.js";
 import type { Report } from "./put-out.js";

@@ -1,5 +1,5 @@
-import { builtInReasons, checkTime, checkWords, type LocalizedText } from "../disconnect.js";
-import { functionOr, invalid, numberIn, objectOf } from "../invalid.js";
+import { functionOr, invalid, numberIn, objectOf } from "../check/invalid.js";
+import { builtInReasons, checkTime, checkWords, type LocalizedText } from "../disconnect/disconnect.js";
 import { eventOf } from "./event-of.js";
 import type { House } from "./house.js";
 import { type Report, reportOf } from "./put-out.js";

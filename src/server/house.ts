@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.js";
+import type { Clock } from "../ports/clock.js";
 import type { Arrivals } from "./arrivals.js";
 import type { Companions } from "./companions.js";
 import type { DrainProgress } from "./drain.js";

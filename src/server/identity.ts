@@ -1,6 +1,6 @@
 import { type ContextKey, type ContextValues, createContextKey } from "@connectrpc/connect";
-import { invalid, numberIn, objectOf } from "../invalid.js";
-import { sessionHeader } from "../wire.js";
+import { invalid, numberIn, objectOf } from "../check/invalid.js";
+import { sessionHeader } from "../disconnect/wire.js";
 
 /** Who a call comes from, as the app knows it. Everything is optional: an unknown guest is `{}` or `undefined`. */
 export interface Identity {

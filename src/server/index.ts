@@ -11,7 +11,7 @@ export {
   type RetryInfo,
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.js";
-export type { RateLimit } from "../rate-limit.js";
+export type { RateLimit } from "../policy/rate-limit.js";
 export { type AdminCall, AdminService, type Authorize, adminService } from "./admin-service.js";
 export { type Bouncer, createBouncer, type ReleaseHook, type Stats } from "./bouncer.js";
 export { DrainingError, type DrainOptions, type DrainProgress } from "./drain.js";

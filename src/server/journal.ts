@@ -1,5 +1,5 @@
 import { channel } from "node:diagnostics_channel";
-import { type BuiltInReason, builtInReasons } from "../disconnect.js";
+import { type BuiltInReason, builtInReasons } from "../disconnect/disconnect.js";
 import type { DrainProgress } from "./drain.js";
 import type { Report } from "./put-out.js";
 import type { Verdict, Words } from "./store.js";

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
-import { systemClock } from "../clock.js";
+import { systemClock } from "../ports/clock.js";
 
 // What is below a call: the HTTP/2 stream, or the HTTP/1.1 connection. The only place that touches it.
 

@@ -1,6 +1,6 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import { numberIn, objectOf } from "../invalid.js";
-import type { RateLimit } from "../rate-limit.js";
+import { numberIn, objectOf } from "../check/invalid.js";
+import type { RateLimit } from "../policy/rate-limit.js";
 import type { Claim, Epoch, Hold, Recorded, Ruling, Store } from "./store.js";
 
 /** A session that has a place, or had one: its generation says who came later, also after it has left. */

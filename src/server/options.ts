@@ -1,6 +1,6 @@
-import { type Clock, systemClock } from "../clock.js";
-import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../invalid.js";
-import { checkRateLimit, type RateLimit } from "../rate-limit.js";
+import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
+import { checkRateLimit, type RateLimit } from "../policy/rate-limit.js";
+import { type Clock, systemClock } from "../ports/clock.js";
 import type { Call, Identify } from "./identity.js";
 import type { Logger } from "./journal.js";
 import { memoryStore } from "./memory-store.js";

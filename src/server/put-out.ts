@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { ConnectError } from "@connectrpc/connect";
-import type { Clock } from "../clock.js";
+import type { Clock } from "../ports/clock.js";
 import type { Ending, Stream, Visit } from "./visit.js";
 
 /** What has come of a verdict. `matched` is the sum of the next four. */

@@ -1,5 +1,5 @@
-import type { BuiltInReason, DisconnectInit } from "../disconnect.js";
-import type { RateLimit } from "../rate-limit.js";
+import type { BuiltInReason, DisconnectInit } from "../disconnect/disconnect.js";
+import type { RateLimit } from "../policy/rate-limit.js";
 import type { Selector } from "./selector.js";
 
 /** What a client is told: a Disconnect before it is on the wire. */

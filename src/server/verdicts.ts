@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { invalid, numberIn, objectOf, oneOf } from "../invalid.js";
+import { invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
 import { isRevoked } from "./door.js";
 import { eventOf } from "./event-of.js";
 import { goodbyeOf } from "./goodbye.js";

@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.js";
-import { functionOr, numberIn } from "../invalid.js";
+import { functionOr, numberIn } from "../check/invalid.js";
+import type { Clock } from "../ports/clock.js";
 
 /** A clock that stands still until it is told to go on. */
 export interface FakeClock extends Clock {

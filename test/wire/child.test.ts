@@ -1,7 +1,7 @@
 import { createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, test } from "vitest";
 import { ChatService, type Message } from "../../examples/gen/chat/v1/chat_pb.js";
-import { classify } from "../../src/classify.js";
+import { classify } from "../../src/disconnect/classify.js";
 import { type Child, startChild } from "./child.js";
 import { type ClientName, clients, linkTo } from "./clients.js";
 

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { classify, type Evidence } from "../../src/classify.js";
+import { classify, type Evidence } from "../../src/disconnect/classify.js";
 import { type Client, type ClientName, clients, linkTo } from "./clients.js";
 import { endings } from "./endings.js";
 import { errorInfo, localizedMessage } from "./rpc-details.js";

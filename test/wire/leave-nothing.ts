@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
-import { type Clock, systemClock } from "../../src/clock.js";
+import { type Clock, systemClock } from "../../src/ports/clock.js";
 
 interface Closeable {
   close(): unknown;

@@ -1,6 +1,6 @@
 import { createClient } from "@connectrpc/connect";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
-import type { Evidence } from "../../src/classify.js";
+import type { Evidence } from "../../src/disconnect/classify.js";
 import type { Link } from "./clients.js";
 
 /** How a raw Connect stream ended: what the classifier is given, and the messages that came before. */

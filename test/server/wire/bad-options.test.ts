@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { systemClock } from "../../../src/clock.js";
+import { systemClock } from "../../../src/ports/clock.js";
 import { createBouncer, memoryStore } from "../../../src/server/index.js";
 
 // Whatever is wrong with an option is told by its name.

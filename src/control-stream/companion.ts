@@ -2,18 +2,18 @@ import { create, type Message } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
-import type { Clock } from "./clock.js";
-import type { DisconnectInit } from "./disconnect.js";
-import type { Followed } from "./follow.js";
+import type { DisconnectInit } from "../disconnect/disconnect.js";
+import { wordsOf } from "../disconnect/spoken.js";
+import { sessionHeader } from "../disconnect/wire.js";
 import {
   AttendRequestSchema,
   type AttendResponse,
   type AttendResponse_Notice,
   type AttendResponse_Verdict,
   SessionService,
-} from "./gen/farewell/v1/session_pb.js";
-import { wordsOf } from "./spoken.js";
-import { sessionHeader } from "./wire.js";
+} from "../gen/farewell/v1/session_pb.js";
+import type { Clock } from "../ports/clock.js";
+import type { Followed } from "../stream/follow.js";
 
 // The stream beside all others: it names the session at the door, and hears what the others cannot be told. It is loaded
 // only where a session asks for it. Without a server that has it, everything is as if it were not there.

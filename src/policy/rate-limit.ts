@@ -1,4 +1,4 @@
-import { numberIn, objectOf } from "./invalid.js";
+import { numberIn, objectOf } from "../check/invalid.js";
 
 /** At most `burst` attempts at once, and `burst` more in every `perMs` after that. */
 export interface RateLimit {

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
-import { systemClock } from "./clock.js";
+import { systemClock } from "../ports/clock.js";
+import type { Pause } from "../ports/environment.js";
 import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
-import type { Pause } from "./environment.js";
 import { type ConnectionState, fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
 import { detailsOf, fieldsFor, type ReasonMappings, type Words, wordsOf } from "./spoken.js";
 import { codeOf } from "./wire.js";

@@ -1,6 +1,15 @@
 import type { Message } from "@bufbuild/protobuf";
 import { createRegistry } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
+import { type Disconnect as Detail, DisconnectSchema } from "../gen/farewell/v1/disconnect_pb.js";
+import {
+  type ErrorInfo,
+  ErrorInfoSchema,
+  type LocalizedMessage,
+  LocalizedMessageSchema,
+  type RetryInfo,
+  RetryInfoSchema,
+} from "../gen/google/rpc/error_details_pb.js";
 import {
   type BuiltInReason,
   builtInReasons,
@@ -9,15 +18,6 @@ import {
   type Reason,
   type Source,
 } from "./disconnect.js";
-import { type Disconnect as Detail, DisconnectSchema } from "./gen/farewell/v1/disconnect_pb.js";
-import {
-  type ErrorInfo,
-  ErrorInfoSchema,
-  type LocalizedMessage,
-  LocalizedMessageSchema,
-  type RetryInfo,
-  RetryInfoSchema,
-} from "./gen/google/rpc/error_details_pb.js";
 import { errorDomain, mirror } from "./wire.js";
 
 // What a server said in so many words: the only place that reads error details and our metadata.

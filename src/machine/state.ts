@@ -1,8 +1,8 @@
-import type { Disconnect } from "./disconnect.js";
-import type { Pause } from "./environment.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import type { ResolvedPolicies } from "../policy/policy.js";
+import type { Bucket, RateLimit } from "../policy/rate-limit.js";
+import type { Pause } from "../ports/environment.js";
 import type { SessionEvent, StreamLabel } from "./events.js";
-import type { ResolvedPolicies } from "./policy.js";
-import type { Bucket, RateLimit } from "./rate-limit.js";
 
 // The life of a session, as values. transition.ts has a function for each arrow.
 //

@@ -10,18 +10,18 @@ import {
 } from "@connectrpc/connect";
 import { EventEmitter } from "eventemitter3";
 import pRetry from "p-retry";
-import { classify, type Evidence } from "./classify.js";
-import type { Attendance } from "./companion.js";
-import { checkTime, checkWords, type Disconnect, type DisconnectInit, type Reason } from "./disconnect.js";
-import { errorOf } from "./disconnect-of.js";
-import { event, type SessionEvent, type SessionEvents } from "./events.js";
-import { Failure, follow, type Host } from "./follow.js";
+import { invalid } from "../check/invalid.js";
+import type { Attendance } from "../control-stream/companion.js";
+import { classify, type Evidence } from "../disconnect/classify.js";
+import { checkTime, checkWords, type Disconnect, type DisconnectInit, type Reason } from "../disconnect/disconnect.js";
+import { errorOf } from "../disconnect/error-of.js";
+import { event, type SessionEvent, type SessionEvents } from "../machine/events.js";
+import type { Phase } from "../machine/state.js";
+import { isSpoken } from "../machine/transition.js";
+import { Failure, follow, type Host } from "../stream/follow.js";
+import { nameOf } from "../stream/method.js";
 import { createGate } from "./gate.js";
-import { invalid } from "./invalid.js";
-import { nameOf } from "./method.js";
 import { checkOptions, type SessionArguments, type SessionOptions } from "./options.js";
-import type { Phase } from "./state.js";
-import { isSpoken } from "./transition.js";
 
 type Listener<T extends keyof SessionEvents> = (payload: SessionEvents[T]) => unknown;
 
@@ -142,7 +142,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   /** Apart from the core, for most sessions have no companion. */
   async function attendance(): Promise<Attendance> {
     try {
-      const { attend } = await import("./companion.js");
+      const { attend } = await import("../control-stream/companion.js");
       return attend({
         transport,
         clock,

@@ -1,14 +1,14 @@
 import type { DescMessage, DescMethodStreaming, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type StreamResponse, type Transport } from "@connectrpc/connect";
-import type { Evidence } from "./classify.js";
-import type { Clock } from "./clock.js";
-import type { Disconnect } from "./disconnect.js";
-import { event, type Outcome, type SessionEvent, type StreamLabel } from "./events.js";
-import { createFeed } from "./feed.js";
-import type { Gate } from "./gate.js";
-import type { ConnectionState } from "./inferred.js";
+import type { Evidence } from "../disconnect/classify.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import type { ConnectionState } from "../disconnect/inferred.js";
+import { event, type Outcome, type SessionEvent, type StreamLabel } from "../machine/events.js";
+import type { Clock } from "../ports/clock.js";
+import type { Gate } from "../session/gate.js";
 import { type MethodEntry, requestOf } from "./method.js";
 import { createPositions } from "./positions.js";
+import { createFeed } from "./replayable-input.js";
 
 /** What Connect hands to `Transport.stream`. */
 export interface Call {

@@ -8,7 +8,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { functionOr, invalid, numberIn, objectOf } from "./invalid.js";
+import { functionOr, invalid, numberIn, objectOf } from "../check/invalid.js";
 
 interface Shared<O extends DescMessage> {
   /** The stream has no natural end: a clean end is a loss. @default false */

@@ -1,17 +1,17 @@
-import { pausedBy } from "./classify.js";
-import { type Clock, nextTurn } from "./clock.js";
-import type { Disconnect } from "./disconnect.js";
-import { errorOf } from "./disconnect-of.js";
-import type { Environment } from "./environment.js";
-import { event, type SessionEvent } from "./events.js";
-import type { Followed } from "./follow.js";
+import { pausedBy } from "../disconnect/classify.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { errorOf } from "../disconnect/error-of.js";
+import { event, type SessionEvent } from "../machine/events.js";
+import * as pause from "../machine/pause.js";
+import type { Moment, Phase, Rules, State, Step } from "../machine/state.js";
+import * as transition from "../machine/transition.js";
+import { defaultPolicies, type ResolvedPolicies } from "../policy/policy.js";
+import { fullBucket } from "../policy/rate-limit.js";
+import { type Clock, nextTurn } from "../ports/clock.js";
+import type { Environment } from "../ports/environment.js";
+import type { Followed } from "../stream/follow.js";
 import type { Memory } from "./memory.js";
-import * as pause from "./pause.js";
-import { defaultPolicies, type ResolvedPolicies } from "./policy.js";
-import { fullBucket } from "./rate-limit.js";
 import { createRefresher } from "./refresh.js";
-import type { Moment, Phase, Rules, State, Step } from "./state.js";
-import * as transition from "./transition.js";
 
 /**
  * After so many ms without an answer the others follow a knock: many servers, Connect-ES among them, send no headers

@@ -1,7 +1,7 @@
-import type { Disconnect } from "./disconnect.js";
-import type { Pause } from "./environment.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { afterPause } from "../policy/policy.js";
+import type { Pause } from "../ports/environment.js";
 import { event, type SessionEvent, type StreamLabel } from "./events.js";
-import { afterPause } from "./policy.js";
 import type { Moment, Rules, State, Step } from "./state.js";
 import { become, fallen, floorOf, outageOf, schedule } from "./transition.js";
 

@@ -1,15 +1,15 @@
 import type { Transport } from "@connectrpc/connect";
-import { type Clock, systemClock } from "./clock.js";
-import { builtInReasons, type Reason } from "./disconnect.js";
-import type { Environment } from "./environment.js";
-import type { ConnectionState } from "./inferred.js";
-import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "./invalid.js";
+import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
+import { builtInReasons, type Reason } from "../disconnect/disconnect.js";
+import type { ConnectionState } from "../disconnect/inferred.js";
+import type { ReasonMappings } from "../disconnect/spoken.js";
+import type { Rules } from "../machine/state.js";
+import { type Policies, resolvePolicies } from "../policy/policy.js";
+import { checkRateLimit, type RateLimit } from "../policy/rate-limit.js";
+import { type Clock, systemClock } from "../ports/clock.js";
+import type { Environment } from "../ports/environment.js";
+import { type MethodEntry, nameOf } from "../stream/method.js";
 import type { Memory } from "./memory.js";
-import { type MethodEntry, nameOf } from "./method.js";
-import { type Policies, resolvePolicies } from "./policy.js";
-import { checkRateLimit, type RateLimit } from "./rate-limit.js";
-import type { ReasonMappings } from "./spoken.js";
-import type { Rules } from "./state.js";
 
 interface Options {
   /** How single methods are followed. Server streams without an entry are subscriptions, reopened as they were. */

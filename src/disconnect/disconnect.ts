@@ -1,4 +1,4 @@
-import { invalid, objectOf, oneOf } from "./invalid.js";
+import { invalid, objectOf, oneOf } from "../check/invalid.js";
 
 /**
  * Every reason for which a stream can end, with the fields that come with it.

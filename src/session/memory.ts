@@ -1,4 +1,4 @@
-import type { State, Step } from "./state.js";
+import type { State, Step } from "../machine/state.js";
 
 /**
  * What a session shares with the other tabs of its login, and with the next page after a reload. Made by `tabMemory` of

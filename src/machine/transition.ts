@@ -1,7 +1,7 @@
-import type { Disconnect } from "./disconnect.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { type Decision, decide, seconds, shortestTicketMs } from "../policy/policy.js";
+import { type Bucket, take } from "../policy/rate-limit.js";
 import { event, type SessionEvent, type StreamLabel } from "./events.js";
-import { type Decision, decide, seconds, shortestTicketMs } from "./policy.js";
-import { type Bucket, take } from "./rate-limit.js";
 import type { Loss, Moment, Outage, Phase, Rules, State, Step, Verdict } from "./state.js";
 
 // One function for each arrow in state.ts: it takes what happened and returns the next state, the events to emit and

@@ -1,5 +1,5 @@
-import type { Disconnect, DisconnectInit, Reason } from "./disconnect.js";
-import type { Pause } from "./environment.js";
+import type { Disconnect, DisconnectInit, Reason } from "../disconnect/disconnect.js";
+import type { Pause } from "../ports/environment.js";
 import type { Phase } from "./state.js";
 
 /** One call on a session, by a name for people and a number that is unique within the session. */

@@ -1,7 +1,13 @@
+import { invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
+import {
+  type AppReason,
+  type BuiltInReason,
+  builtInReasons,
+  type Disconnect,
+  type Reason,
+} from "../disconnect/disconnect.js";
+import type { Pause } from "../ports/environment.js";
 import { type Backoff, backoffMs, jitters } from "./backoff.js";
-import { type AppReason, type BuiltInReason, builtInReasons, type Disconnect, type Reason } from "./disconnect.js";
-import type { Pause } from "./environment.js";
-import { invalid, numberIn, objectOf, oneOf } from "./invalid.js";
 
 /**
  * Reconnect after a delay. JSON-serialisable. Every field has a default, by reason: see {@link defaultPolicies}. Where a
