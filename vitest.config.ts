@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^farewell$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
-      { find: /^farewell\/(\w+)$/, replacement: fileURLToPath(new URL("src/$1/index.ts", import.meta.url)) },
+      { find: /^farewell\/([\w-]+)$/, replacement: fileURLToPath(new URL("src/$1/index.ts", import.meta.url)) },
     ],
   },
   test: {

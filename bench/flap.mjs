@@ -47,7 +47,7 @@ async function flap(subscribe, protocol, options) {
   const session = createSession(counting, { connection, ...options });
   read(createClient(ChatService, session));
   await sleep(spanMs);
-  const result = { ...counted, phase: session.phase.status };
+  const result = { ...counted, state: session.state.status };
   session.close();
   server.close();
   return result;

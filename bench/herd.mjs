@@ -1,7 +1,5 @@
-import { checkOptions } from "../dist/options.js";
-import { fullBucket } from "../dist/rate-limit.js";
-import { due, lost } from "../dist/transition.js";
 import { round, seeded } from "./figures.mjs";
+import { sessionOfOne } from "./machine.mjs";
 import { atMost, context, main } from "./report.mjs";
 
 // 10,000 clients lost in the same instant, and a server that refuses at once for five minutes: which share of them
@@ -13,26 +11,16 @@ const downMs = 300_000;
 const windowMs = 100;
 const lateMs = 30_000;
 
-const { rules } = checkOptions({ stream() {} }, {}); // all defaults
-const stream = { id: 1, name: "chat.v1.ChatService/Subscribe" };
 const words = { message: "", localized: undefined, said: false, source: "transport", cause: undefined };
 const network = { ...words, reason: "network" };
 const said = { ...words, said: true, source: "detail" };
 
 /** When a session arrives at the server, from its loss at 0 on. The first disconnect is how it was lost. */
 function* attemptsOf(disconnect, random) {
-  let now = 0;
-  let state = { phase: { status: "live" }, bucket: fullBucket(rules.rateLimit, now), connected: true };
-  const lose = (how, knocker) => {
-    const loss = { disconnect: how, stream, knocker, reopenable: true };
-    ({ state } = lost(state, loss, rules, { now, random: random() }));
-  };
-  lose(disconnect, false);
-  while (state.phase.status === "waiting") {
-    now = state.phase.until;
+  const session = sessionOfOne();
+  for (let now = session.lost(disconnect, 0, random()); now < Number.POSITIVE_INFINITY; ) {
     yield now;
-    ({ state } = due(state));
-    lose(network, true);
+    now = session.lost(network, now, random());
   }
 }
 

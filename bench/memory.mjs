@@ -15,7 +15,7 @@ import { atMost, context, main } from "./report.mjs";
 const followed = method(ChatService.method.subscribe, {
   position: (message) => message.id,
   resume: (request, last) => ({ ...request, afterId: last.id }),
-  silenceMs: 600_000,
+  idleTimeoutMs: 600_000,
 });
 
 /** For each way of calling, a function that gives the client of one more stream. */
@@ -28,7 +28,7 @@ const ways = {
     const client = createClient(ChatService, createSession(transport));
     return () => client;
   },
-  "on one session, position + resume + silenceMs": (transport) => {
+  "on one session, position + resume + idleTimeoutMs": (transport) => {
     const client = createClient(ChatService, createSession(transport, { methods: [followed] }));
     return () => client;
   },

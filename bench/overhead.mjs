@@ -24,7 +24,7 @@ function clientsOf(transport) {
   const followed = method(ChatService.method.subscribe, {
     position: (message) => message.id,
     resume: (request, last) => ({ ...request, afterId: last.id }),
-    silenceMs: 30_000,
+    idleTimeoutMs: 30_000,
   });
   return {
     raw: createConnectClient(ChatService, transport),
@@ -32,7 +32,7 @@ function clientsOf(transport) {
     "Connect's createClient": createConnectClient(ChatService, createSession(transport)),
     createClient: createClient(ChatService, createSession(transport)),
     "createClient, with a signal": withSignal(createClient(ChatService, createSession(transport))),
-    "createClient, position + resume + silenceMs": createClient(
+    "createClient, position + resume + idleTimeoutMs": createClient(
       ChatService,
       createSession(transport, { methods: [followed] }),
     ),

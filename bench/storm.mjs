@@ -1,9 +1,7 @@
-import { checkOptions } from "../dist/options.js";
-import { fullBucket } from "../dist/rate-limit.js";
 import { createAcceptor } from "../dist/server/accept.js";
 import { reserve, spread } from "../dist/server/slots.js";
-import { due, lost } from "../dist/transition.js";
 import { round, seeded } from "./figures.mjs";
+import { sessionOfOne } from "./machine.mjs";
 import { atMost, context, main } from "./report.mjs";
 
 // 100,000 clients are lost within 0.1 s and want in again, at a server that takes 2,000 a second and lets 1,000 wait; who
@@ -18,23 +16,17 @@ const lostWithinMs = 100;
 const roundTripMs = 50; // of a call: up to so much, half of it each way
 const longest = { ms: 1_000_000, attempts: 20_000_000 }; // then it is "never"
 
-const { rules } = checkOptions({ stream() {} }, {}); // all defaults
-const stream = { id: 1, name: "chat.v1.ChatService/Subscribe" };
 const words = { message: "", localized: undefined, said: false, source: "transport", cause: undefined };
 const network = { ...words, reason: "network" };
 const said = { ...words, said: true, source: "detail" };
 
 /** A session of ours: called with each ending, it answers when it tries again. `windowMs`: what its companion said. */
 function session(windowMs) {
-  let state = { phase: { status: "live" }, bucket: fullBucket(rules.rateLimit, 0), connected: true, windowMs };
+  const ours = sessionOfOne(windowMs);
   return (now, answer, random) => {
     // A time of return travels as a delay.
     const disconnect = answer === undefined ? network : { ...said, ...answer, retryAt: new Date(now + answer.retryMs) };
-    const knocker = state.phase.status === "waiting";
-    if (knocker) ({ state } = due(state));
-    const loss = { disconnect, stream, knocker, newcomer: !knocker, reopenable: true };
-    ({ state } = lost(state, loss, rules, { now, random: random() }));
-    return state.phase.status === "waiting" ? state.phase.until : Number.POSITIVE_INFINITY;
+    return ours.lost(disconnect, now, random());
   };
 }
 

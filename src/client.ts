@@ -8,7 +8,8 @@ import {
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { invalid } from "./check/invalid.js";
 import type { SessionArguments, SessionOptions } from "./session/options.js";
-import { createSession, type Session } from "./session/session.js";
+import { createSession } from "./session/session.js";
+import type { Session } from "./session/types.js";
 
 /** Connect's own client type, and the session behind it. `$` cannot occur in the name of a method. */
 export type FarewellClient<S extends DescService> = Client<S> & { readonly $session: Session };

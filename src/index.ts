@@ -15,7 +15,7 @@ export { disconnectOf } from "./disconnect/error-of.js";
 export type { ConnectionState } from "./disconnect/inferred.js";
 export type { ReasonMapping, ReasonMappings } from "./disconnect/spoken.js";
 export type { Gap, Outcome, SessionEvents, StreamLabel } from "./machine/events.js";
-export type { Outage, Phase } from "./machine/state.js";
+export type { Outage, SessionState } from "./machine/state.js";
 export type { Backoff, Jitter } from "./policy/backoff.js";
 export {
   type Attempt,
@@ -30,8 +30,9 @@ export {
 } from "./policy/policy.js";
 export type { RateLimit } from "./policy/rate-limit.js";
 export { type Clock, systemClock } from "./ports/clock.js";
-export type { Environment, Pause } from "./ports/environment.js";
-export type { Memory } from "./session/memory.js";
-export type { SessionOptions } from "./session/options.js";
-export { createSession, type Session } from "./session/session.js";
-export { type BidiStreamOptions, type MethodEntry, method, type ServerStreamOptions } from "./stream/method.js";
+export type { Pause } from "./ports/pause.js";
+export type { Extension } from "./session/extension.js";
+export type { MethodEntry, SessionOptions } from "./session/options.js";
+export { createSession } from "./session/session.js";
+export type { Session } from "./session/types.js";
+export { type BidiStreamOptions, method, type ServerStreamOptions } from "./stream/method.js";

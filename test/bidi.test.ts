@@ -123,7 +123,7 @@ test("a verdict on a bidi stream ends the session, and its input is told", async
   expect(disconnectOf(await end)).toMatchObject({ reason: "superseded", by: "phone" });
   await clock.settle();
   expect(mouth.told).toBe(true);
-  expect(session.phase.status).toBe("ended");
+  expect(session.state.status).toBe("ended");
 });
 
 test("canceling a bidi stream while it waits opens nothing more and frees its input", async () => {

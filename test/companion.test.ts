@@ -1,17 +1,11 @@
 import { Code, ConnectError, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
-import {
-  createClient,
-  createSession,
-  disconnectOf,
-  type Environment,
-  type Pause,
-  type Session,
-  type SessionOptions,
-} from "../src/index.js";
+import { controlStream } from "../src/control-stream/index.js";
+import { createClient, createSession, disconnectOf, type Session, type SessionOptions } from "../src/index.js";
 import { type Bouncer, createBouncer, SessionService, sessionService, toConnectError } from "../src/server/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
+import { createFakeDevice } from "./device.js";
 import { collect, listen } from "./in-memory.js";
 
 // A session with a companion, against a bouncer, in memory.
@@ -65,7 +59,13 @@ function open(
     },
     { router: { interceptors: [bouncer.interceptor] } },
   );
-  session = createSession(transport, { clock, companion: true, rateLimit: false, reportError: note, ...options });
+  session = createSession(transport, {
+    clock,
+    extensions: [controlStream()],
+    rateLimit: false,
+    reportError: note,
+    ...options,
+  });
   return { chat: createClient(ChatService, session), ...listen(session) };
 }
 
@@ -271,25 +271,13 @@ test("silence on all streams is a lost connection; news on one of them is not", 
 });
 
 test("a companion rests in a pause, with all other streams, and comes back with them", async () => {
-  let pause: Pause | undefined;
-  let changed = () => {};
-  const environment: Environment = {
-    get pause() {
-      return pause;
-    },
-    watch(listener) {
-      changed = listener;
-      return () => {};
-    },
-  };
-  const { chat } = open(undefined, { environment });
+  const device = createFakeDevice();
+  const { chat } = open(undefined, { extensions: [controlStream(), device.extension] });
   const { messages } = collect(chat.subscribe({}));
   await vi.waitFor(() => expect(messages).toHaveLength(1));
   expect(bouncer.count()).toBe(2);
-  pause = "asleep";
-  changed();
-  pause = undefined;
-  changed();
+  device.become("asleep");
+  device.become(undefined);
   await vi.waitFor(() => expect(bouncer.count()).toBe(0));
   await clock.advance(2_000);
   await vi.waitFor(() => expect(bouncer.count()).toBe(2));

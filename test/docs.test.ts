@@ -126,6 +126,7 @@ async function typeErrors(checked: readonly Block[]): Promise<string> {
             farewell: [join(root, "src/index.ts")],
             "farewell/admin": [join(root, "src/admin/index.ts")],
             "farewell/browser": [join(root, "src/browser/index.ts")],
+            "farewell/control-stream": [join(root, "src/control-stream/index.ts")],
             "farewell/react": [join(root, "src/react/index.ts")],
             "farewell/server": [join(root, "src/server/index.ts")],
             "farewell/testing": [join(root, "src/testing/index.ts")],
@@ -255,14 +256,12 @@ describe("the tables", () => {
       rateLimit: true,
       refresh: true,
       healthyAfterMs: true,
-      openTimeoutMs: true,
-      companion: true,
-      noticeMs: true,
+      headersTimeoutMs: true,
+      noticeTtlMs: true,
       reasons: true,
       abortedMeans: true,
       connection: true,
-      environment: true,
-      memory: true,
+      extensions: true,
       clock: true,
       reportError: true,
     };
@@ -277,7 +276,6 @@ describe("the tables", () => {
       hiddenAfterMs: true,
       asleepAfterMs: true,
       reportError: true,
-      clock: true,
     };
     expect(column(table("README.md", "option", "default", "account"))).toEqual(Object.keys(options));
   });
@@ -313,7 +311,7 @@ describe("the tables", () => {
       paused: ["why"],
       reconnected: ["downMs", "attempts", "gap"],
       ended: ["disconnect", "why"],
-      phase: ["status"],
+      state: ["status"],
       notice: ["announced", "at"],
       streamOpened: ["stream"],
       streamLost: ["stream", "disconnect"],

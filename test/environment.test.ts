@@ -1,54 +1,21 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
-import {
-  createClient,
-  createSession,
-  type Environment,
-  method,
-  type Pause,
-  type SessionOptions,
-} from "../src/index.js";
+import { createClient, createSession, type Extension, method, type SessionOptions } from "../src/index.js";
 import { toConnectError } from "../src/server/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
+import { createFakeDevice, type FakeDevice } from "./device.js";
 import { collect, createInMemoryServer, type InMemoryServer, listen } from "./in-memory.js";
-
-/** A device and a page in the test's hands. */
-interface FakeEnvironment extends Environment {
-  readonly watchers: number;
-  become(pause: Pause | undefined): void;
-}
-
-function createFakeEnvironment(): FakeEnvironment {
-  const watchers = new Set<() => void>();
-  let pause: Pause | undefined;
-  return {
-    get pause() {
-      return pause;
-    },
-    get watchers() {
-      return watchers.size;
-    },
-    become(next) {
-      pause = next;
-      for (const changed of [...watchers]) changed();
-    },
-    watch(changed) {
-      watchers.add(changed);
-      return () => watchers.delete(changed);
-    },
-  };
-}
 
 let clock: FakeClock;
 let server: InMemoryServer;
-let environment: FakeEnvironment;
+let device: FakeDevice;
 const errors: unknown[] = [];
 
 beforeEach(() => {
   clock = createFakeClock();
   server = createInMemoryServer();
-  environment = createFakeEnvironment();
+  device = createFakeDevice();
   errors.length = 0;
 });
 
@@ -56,7 +23,7 @@ afterEach(async () => {
   await clock.settle();
   expect(clock.sleepers).toBe(0);
   expect(server.live).toBe(0);
-  expect(environment.watchers).toBe(0);
+  expect(device.watchers).toBe(0);
   expect(errors).toEqual([]);
 });
 
@@ -67,7 +34,12 @@ const resumable = method(ChatService.method.subscribe, {
 
 function start(options: SessionOptions = {}) {
   const reportError = (error: unknown) => errors.push(error);
-  const session = createSession(server.transport, { clock, environment, reportError, ...options });
+  const session = createSession(server.transport, {
+    clock,
+    extensions: [device.extension],
+    reportError,
+    ...options,
+  });
   return { session, chat: createClient(ChatService, session), ...listen(session) };
 }
 
@@ -86,14 +58,14 @@ describe("a device that goes offline", () => {
     await clock.settle();
     served(0).send(1);
     await clock.settle();
-    environment.become("offline");
+    device.become("offline");
     await clock.settle();
     expect(server.live).toBe(0);
-    expect(session.phase).toMatchObject({ status: "paused", why: "offline" });
+    expect(session.state).toMatchObject({ status: "paused", why: "offline" });
     await clock.advance(3_600_000);
     expect(server.streams).toHaveLength(1);
-    environment.become(undefined);
-    expect(session.phase.status).toBe("waiting");
+    device.become(undefined);
+    expect(session.state.status).toBe("waiting");
     await clock.advance(749);
     expect(server.streams).toHaveLength(1);
     await clock.advance(1);
@@ -121,9 +93,9 @@ describe("a device that goes offline", () => {
     const { end } = collect(chat.subscribe({ room: "lobby" }));
     await clock.settle();
     for (let round = 0; round < 10; round++) {
-      environment.become("offline");
+      device.become("offline");
       await clock.advance(1_000);
-      environment.become(undefined);
+      device.become(undefined);
       await clock.advance(1_000);
     }
     expect(server.streams).toHaveLength(11);
@@ -136,13 +108,13 @@ describe("a device that goes offline", () => {
   });
 
   test("holds a new stream, and starts it when it is back", async () => {
-    environment.become("offline");
+    device.become("offline");
     const { session, chat, lines } = start();
     const { messages } = collect(chat.subscribe({ room: "lobby" }));
     await clock.advance(60_000);
     expect(server.streams).toHaveLength(0);
-    expect(session.phase).toMatchObject({ status: "paused", why: "offline" });
-    environment.become(undefined);
+    expect(session.state).toMatchObject({ status: "paused", why: "offline" });
+    device.become(undefined);
     await clock.advance(1_000);
     served(0).send(1);
     await clock.settle();
@@ -167,14 +139,14 @@ describe("a device that goes offline", () => {
     const { session, chat } = start({ policies: { network: { initialMs: 40_000, jitter: "none" } } });
     collect(chat.subscribe({ room: "lobby" }));
     await clock.settle();
-    environment.become("offline");
+    device.become("offline");
     await clock.advance(1_000);
-    environment.become(undefined);
+    device.become(undefined);
     await clock.advance(20_000); // half of initialMs, by chance
     expect(server.streams).toHaveLength(2);
-    environment.become("offline");
+    device.become("offline");
     await clock.advance(1_000);
-    environment.become(undefined);
+    device.become(undefined);
     await clock.advance(at.getTime() - clock.now() - 1);
     expect(server.streams).toHaveLength(2);
     await clock.advance(1);
@@ -189,16 +161,16 @@ describe("a device that goes offline", () => {
     await clock.settle();
     served(0).end(unavailable()); // takes the first token
     await clock.settle();
-    environment.become("offline"); // and gives it back
-    environment.become(undefined);
+    device.become("offline"); // and gives it back
+    device.become(undefined);
     await clock.advance(1_000);
     expect(server.streams).toHaveLength(2);
-    environment.become("offline");
-    environment.become(undefined);
+    device.become("offline");
+    device.become(undefined);
     await clock.advance(1_000);
     expect(server.streams).toHaveLength(3);
-    environment.become("offline");
-    environment.become(undefined);
+    device.become("offline");
+    device.become(undefined);
     await clock.advance(400_000);
     expect(server.streams).toHaveLength(3);
     session.close();
@@ -210,11 +182,11 @@ describe("a device that goes offline", () => {
     await clock.settle();
     served(0).end(unavailable());
     await clock.advance(750);
-    expect(session.phase.status).toBe("knocking");
-    environment.become("offline");
+    expect(session.state.status).toBe("probing");
+    device.become("offline");
     await clock.settle();
     expect(server.live).toBe(0);
-    environment.become(undefined);
+    device.become(undefined);
     await clock.advance(1_000);
     served(2).send(1);
     await clock.settle();
@@ -233,10 +205,10 @@ describe("a device that goes offline", () => {
     const { session, chat, lines } = start();
     const { end } = collect(chat.subscribe({ room: "lobby" }));
     await clock.settle();
-    environment.become("offline");
+    device.become("offline");
     await expect(chat.say({ text: "?" })).rejects.toThrow();
     await end;
-    expect(session.phase.status).toBe("ended");
+    expect(session.state.status).toBe("ended");
     expect(lines.slice(-3)).toEqual(["banned", "ended: banned: policy is to end", "streamEnded: 1 stopped"]);
   });
 
@@ -253,14 +225,14 @@ describe("a device that goes offline", () => {
     const { session, chat } = start({ refresh });
     collect(chat.subscribe({ room: "lobby" }));
     await clock.settle();
-    expect(session.phase.status).toBe("refreshing");
-    environment.become("offline");
+    expect(session.state.status).toBe("refreshing");
+    device.become("offline");
     await clock.advance(60_000);
     fail(); // how else, without a network
     await clock.settle();
     expect(errors.splice(0)).toHaveLength(1);
-    expect(session.phase.status).toBe("paused");
-    environment.become(undefined);
+    expect(session.state.status).toBe("paused");
+    device.become(undefined);
     await clock.advance(5_000);
     expect(refreshes).toBe(2);
     expect(server.streams).toHaveLength(2);
@@ -278,12 +250,12 @@ describe("a device that goes offline", () => {
     const { session, chat } = start({ refresh });
     collect(chat.subscribe({ room: "lobby" }));
     await clock.settle();
-    environment.become("hidden");
-    environment.become(undefined);
-    environment.become("hidden");
+    device.become("hidden");
+    device.become(undefined);
+    device.become("hidden");
     renew(true);
     await clock.advance(1_000);
-    environment.become(undefined);
+    device.become(undefined);
     await clock.advance(5_000);
     expect(refreshes).toBe(1);
     expect(server.live).toBe(1);
@@ -294,7 +266,7 @@ describe("a device that goes offline", () => {
 test("nothing is wrong any more when the only stream that waited has been canceled", async () => {
   const { session, chat, lines } = start();
   const phases: string[] = [];
-  session.on("phase", ({ status }) => phases.push(status));
+  session.on("state", ({ status }) => phases.push(status));
   const controller = new AbortController();
   collect(chat.subscribe({ room: "lobby" }));
   const { end } = collect(chat.subscribe({ room: "lobby" }, { signal: controller.signal }));
@@ -304,11 +276,11 @@ test("nothing is wrong any more when the only stream that waited has been cancel
   await clock.settle();
   served(1).end(unavailable());
   await clock.settle();
-  expect(session.phase.status).toBe("waiting");
+  expect(session.state.status).toBe("waiting");
   controller.abort();
   await end;
-  expect(session.phase.status).toBe("live");
-  expect(phases).toEqual(["waiting", "live"]);
+  expect(session.state.status).toBe("healthy");
+  expect(phases).toEqual(["connecting", "healthy", "waiting", "healthy"]);
   await clock.advance(5_000);
   served(0).end(unavailable()); // a loss of its own, with a wait of its own
   await clock.settle();
@@ -316,22 +288,22 @@ test("nothing is wrong any more when the only stream that waited has been cancel
   session.close();
 });
 
-test("twenty streams that are lost together are one change of phase", async () => {
+test("twenty streams that are lost together are one change of state", async () => {
   const { session, chat } = start();
   const phases: string[] = [];
-  session.on("phase", ({ status }) => phases.push(status));
+  session.on("state", ({ status }) => phases.push(status));
   for (let n = 0; n < 20; n++) collect(chat.subscribe({ room: "lobby" }));
   await clock.settle();
   for (const stream of [...server.streams]) stream.end(unavailable());
   await clock.settle();
-  expect(phases).toEqual(["waiting"]);
+  expect(phases).toEqual(["connecting", "healthy", "waiting"]);
   session.close();
 });
 
-test("the phase is told after the end of a stream that it comes of", async () => {
+test("the state is told after the end of a stream that it comes of", async () => {
   const { session, chat } = start();
   const told: string[] = [];
-  session.on("phase", ({ status }) => told.push(status));
+  session.on("state", ({ status }) => told.push(status));
   session.on("streamEnded", () => told.push("streamEnded"));
   const controller = new AbortController();
   collect(chat.subscribe({ room: "lobby" }, { signal: controller.signal }));
@@ -340,7 +312,7 @@ test("the phase is told after the end of a stream that it comes of", async () =>
   await clock.settle();
   controller.abort();
   await clock.settle();
-  expect(told).toEqual(["waiting", "streamEnded", "live"]);
+  expect(told).toEqual(["connecting", "healthy", "waiting", "streamEnded", "idle"]);
   session.close();
 });
 
@@ -353,10 +325,10 @@ describe("a page that is put aside", () => {
       await clock.settle();
       served(0).send(1);
       await clock.settle();
-      environment.become(why);
+      device.become(why);
       expect(server.live).toBe(0); // in this very turn: a page that is frozen has no later one
       await clock.advance(3_600_000);
-      environment.become(undefined);
+      device.become(undefined);
       await clock.advance(1);
       expect(server.live).toBe(1);
       served(1).send(2);
@@ -380,7 +352,7 @@ describe("a page that is put aside", () => {
     served(0).end(unavailable());
     await clock.advance(750);
     expect(server.live).toBe(1);
-    environment.become("frozen");
+    device.become("frozen");
     expect(server.live).toBe(0);
     session.close();
   });
@@ -389,8 +361,8 @@ describe("a page that is put aside", () => {
     const { session, chat } = start();
     collect(chat.subscribe({ room: "lobby" }));
     await clock.settle();
-    environment.become("asleep");
-    environment.become(undefined);
+    device.become("asleep");
+    device.become(undefined);
     await clock.advance(1_000);
     expect(server.live).toBe(1);
     expect(server.streams).toHaveLength(2);
@@ -403,14 +375,14 @@ describe("a page that is put aside", () => {
     await clock.settle();
     served(0).send(1);
     await clock.settle();
-    environment.become("hidden");
+    device.become("hidden");
     await clock.settle();
     expect(server.live).toBe(1);
-    expect(session.phase.status).toBe("live"); // nothing waits
+    expect(session.state.status).toBe("healthy"); // nothing waits
     expect(lines).toEqual(["connected", "streamOpened: 1"]);
-    environment.become(undefined);
+    device.become(undefined);
     await clock.advance(60_000);
-    expect(session.phase.status).toBe("live");
+    expect(session.state.status).toBe("healthy");
     served(0).send(2);
     served(0).end();
     await end;
@@ -421,20 +393,20 @@ describe("a page that is put aside", () => {
 
 test("the environment is watched from the first stream to the end of the last", async () => {
   const { session, chat } = start();
-  expect(environment.watchers).toBe(0);
+  expect(device.watchers).toBe(0);
   const controllers = [new AbortController(), new AbortController()];
   const ends = controllers.map(({ signal }) => collect(chat.subscribe({ room: "lobby" }, { signal })).end);
   await clock.settle();
-  expect(environment.watchers).toBe(1);
-  environment.become("offline");
+  expect(device.watchers).toBe(1);
+  device.become("offline");
   for (const controller of controllers) controller.abort();
   await Promise.all(ends);
-  expect(environment.watchers).toBe(0);
-  expect(session.phase.status).toBe("live"); // nobody waits, and nobody knows any more whether it is offline
-  environment.become(undefined);
+  expect(device.watchers).toBe(0);
+  expect(session.state.status).toBe("idle"); // nobody waits, and nobody knows any more whether it is offline
+  device.become(undefined);
   collect(chat.subscribe({ room: "lobby" }));
   await clock.advance(1);
-  expect(environment.watchers).toBe(1);
+  expect(device.watchers).toBe(1);
   expect(server.live).toBe(1);
   session.close();
 });
@@ -444,12 +416,12 @@ test("a listener that closes the session when it is paused ends everything", asy
   session.on("paused", () => session.close());
   const { end } = collect(chat.subscribe({ room: "lobby" }));
   await clock.settle();
-  environment.become("offline");
+  device.become("offline");
   expect(await end).toMatchObject({ code: Code.Canceled });
 });
 
 test("a session that is closed by a listener before its first stream has begun leaves nothing on the caller's signal", async () => {
-  environment.become("offline");
+  device.become("offline");
   const { session, chat } = start();
   session.on("paused", () => session.close());
   const { signal } = new AbortController();
@@ -467,8 +439,6 @@ test("a session that is closed by a listener before its first stream has begun l
   expect(listeners).toBeLessThanOrEqual(0);
 });
 
-test("an environment that is none is refused", () => {
-  expect(() => start({ environment: {} as Environment })).toThrow(
-    "environment.watch: expected a function, got undefined",
-  );
+test("an extension that is none is refused", () => {
+  expect(() => start({ extensions: [{} as Extension] })).toThrow("extensions[0]: expected a function, got {}");
 });

@@ -124,12 +124,12 @@ test("10,000 random faults lose no message, repeat none, leak nothing, and end e
         clock,
         rateLimit: false,
         refresh: async () => true,
-        openTimeoutMs: 5_000,
+        headersTimeoutMs: 5_000,
         policies: { aborted: patient, unauthenticated: patient },
         methods: [
           method(ChatService.method.subscribe, {
             endless: true,
-            silenceMs: 30_000,
+            idleTimeoutMs: 30_000,
             resume: (request, last) => ({ ...request, afterId: last.id }),
             position: (message) => message.id,
           }),

@@ -52,7 +52,7 @@ function createDeafTransport(): Transport & { readonly signals: readonly (AbortS
 }
 
 describe("the watchdog for silence", () => {
-  const watched = method(ChatService.method.subscribe, { silenceMs: 30_000, position: (message) => message.id });
+  const watched = method(ChatService.method.subscribe, { idleTimeoutMs: 30_000, position: (message) => message.id });
   const lost = (lines: readonly string[]) => lines.filter((line) => line.startsWith("streamLost"));
 
   test("hears a message that is dropped as a duplicate, such as a heartbeat that repeats the position", async () => {
@@ -100,7 +100,7 @@ describe("the watchdog for silence", () => {
 
 describe("a transport", () => {
   test("that never answers leaves no timer behind when the session is closed", async () => {
-    const { session, chat } = start({ openTimeoutMs: 60_000 }, createDeafTransport());
+    const { session, chat } = start({ headersTimeoutMs: 60_000 }, createDeafTransport());
     const { end } = collect(chat.subscribe({}));
     await clock.settle();
     session.close();
@@ -117,7 +117,7 @@ describe("a transport", () => {
         throw broken;
       },
     };
-    const { chat, lines } = start({ openTimeoutMs: 60_000 }, throwing);
+    const { chat, lines } = start({ headersTimeoutMs: 60_000 }, throwing);
     expect(await collect(chat.subscribe({})).end).toBe(broken);
     expect(lines).toEqual(["streamEnded: 1 failed"]);
     await clock.settle();

@@ -75,7 +75,7 @@ export function createInMemoryServer(more: (router: ConnectRouter) => void = () 
 export function listen(session: Session): { readonly lines: string[]; readonly events: [string, unknown][] } {
   const lines: string[] = [];
   const events: [string, unknown][] = [];
-  const types: { readonly [T in Exclude<keyof SessionEvents, "phase">]: (payload: SessionEvents[T]) => string } = {
+  const types: { readonly [T in Exclude<keyof SessionEvents, "state">]: (payload: SessionEvents[T]) => string } = {
     kicked: ({ message }) => message,
     banned: ({ message }) => message,
     superseded: ({ message }) => message,

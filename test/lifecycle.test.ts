@@ -225,7 +225,9 @@ describe("time", () => {
   });
 
   test("silence is a lost network, and counts only while the caller waits for a message", async () => {
-    const { session, chat, lines } = start({ methods: [method(ChatService.method.subscribe, { silenceMs: 30_000 })] });
+    const { session, chat, lines } = start({
+      methods: [method(ChatService.method.subscribe, { idleTimeoutMs: 30_000 })],
+    });
     const stream = chat.subscribe({})[Symbol.asyncIterator]();
     const first = stream.next();
     await clock.settle();
@@ -244,10 +246,10 @@ describe("time", () => {
     session.close();
   });
 
-  test("openTimeoutMs gives up on an attempt that gets no headers", async () => {
+  test("headersTimeoutMs gives up on an attempt that gets no headers", async () => {
     let calls = 0;
     const mute: Transport = { ...server.transport, stream: () => new Promise(() => calls++) };
-    const { session, chat, lines } = start({ openTimeoutMs: 5_000 }, mute);
+    const { session, chat, lines } = start({ headersTimeoutMs: 5_000 }, mute);
     for (let i = 0; i < 3; i++) collect(chat.subscribe({}));
     await clock.advance(5_000);
     expect(lines).toContain("network: no response within 5000 ms");
@@ -307,7 +309,7 @@ describe("unauthenticated", () => {
     expect(disconnectOf(await end)?.reason).toBe("unauthenticated");
     expect(refreshes).toBe(1);
     expect(server.streams).toHaveLength(2);
-    expect(session.phase.status).toBe("ended");
+    expect(session.state.status).toBe("ended");
     expect(events.filter(([type]) => type === "ended")).toHaveLength(1);
   });
 
@@ -320,7 +322,7 @@ describe("unauthenticated", () => {
     await clock.settle();
     served(0).end(expired());
     expect(await end).toMatchObject({ code: Code.Unauthenticated });
-    expect(session.phase).toMatchObject({ status: "ended", why });
+    expect(session.state).toMatchObject({ status: "ended", why });
     expect(errors).toHaveLength(reported);
   });
 
@@ -330,7 +332,7 @@ describe("unauthenticated", () => {
     await clock.settle();
     served(0).end(expired());
     await end;
-    expect(session.phase).toMatchObject({ status: "ended", why: "unauthenticated: no refresh is set" });
+    expect(session.state).toMatchObject({ status: "ended", why: "unauthenticated: no refresh is set" });
   });
 
   test("a refresh is told when the session closes meanwhile", async () => {
@@ -374,7 +376,7 @@ describe("a notice", () => {
     await clock.advance(10_001);
     served(1).end(new ConnectError("reset", Code.Internal));
     await clock.settle();
-    expect(session.phase.status).toBe("waiting");
+    expect(session.state.status).toBe("waiting");
     session.close();
   });
 
@@ -385,7 +387,7 @@ describe("a notice", () => {
     session.notice({ reason: "kicked" }, new Date(clock.now() + 60_000));
     served(0).end(new ConnectError("reset", Code.Internal));
     await clock.advance(55_000);
-    expect(session.phase.status).not.toBe("ended");
+    expect(session.state.status).not.toBe("ended");
     served(1).end(new ConnectError("reset", Code.Internal));
     expect(disconnectOf(await end)).toMatchObject({ reason: "kicked", source: "notice" });
   });
@@ -499,7 +501,7 @@ describe("what apps throw", () => {
     await clock.settle();
     served(1).end(toConnectError({ reason: "kicked" }));
     expect(disconnectOf(await kicked.end)?.reason).toBe("kicked");
-    expect(again.session.phase.status).toBe("live");
+    expect(again.session.state.status).toBe("idle");
   });
 });
 
@@ -538,7 +540,7 @@ describe("a session as a transport", () => {
     const chat = createClient(ChatService, server.transport, { clock });
     collect(chat.subscribe({}));
     await clock.settle();
-    expect(chat.$session.phase.status).toBe("live");
+    expect(chat.$session.state.status).toBe("connecting");
     chat.$session.close();
     expect(() => createClient(ChatService, chat.$session, {} as never)).toThrow("options");
   });

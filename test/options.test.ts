@@ -19,8 +19,8 @@ test.each([
   [{ rateLimit: 5 }, "rateLimit: expected an object, got 5"],
   [{ refresh: true }, "refresh: expected a function, got true"],
   [{ healthyAfterMs: -1 }, "healthyAfterMs: expected a number of at least 0, got -1"],
-  [{ openTimeoutMs: 0 }, "openTimeoutMs: expected a number of at least 1, got 0"],
-  [{ noticeMs: "1s" }, 'noticeMs: expected a number of at least 0, got "1s"'],
+  [{ headersTimeoutMs: 0 }, "headersTimeoutMs: expected a number of at least 1, got 0"],
+  [{ noticeTtlMs: "1s" }, 'noticeTtlMs: expected a number of at least 0, got "1s"'],
   [
     { reasons: { "game.example.com": { X: "bannd" } }, policies: { banned: "end", bannd: 1 } },
     "policies.bannd: expected",
@@ -54,8 +54,8 @@ test.each([
   [undefined, {}, "method: expected a server-streaming or bidi-streaming method"],
   [
     ChatService.method.subscribe,
-    { silenceMs: 0 },
-    "method(chat.v1.ChatService/Subscribe).silenceMs: expected a number of at least 1, got 0",
+    { idleTimeoutMs: 0 },
+    "method(chat.v1.ChatService/Subscribe).idleTimeoutMs: expected a number of at least 1, got 0",
   ],
   [
     ChatService.method.subscribe,

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type PageOptions, pageEnvironment } from "../src/browser/index.js";
 import type { Pause } from "../src/index.js";
+import type { Attached, SessionPort } from "../src/session/extension.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
 
 /** A page in the test's hands; test/browser has the same in a real one. */
@@ -48,14 +49,19 @@ beforeEach(() => {
 
 afterEach(() => vi.unstubAllGlobals());
 
+function attach(options: PageOptions, look: () => void): Attached {
+  return pageEnvironment(options)({ clock, look } as unknown as SessionPort);
+}
+
 /** What a session would see of the page, change by change. */
 function watch(options: PageOptions = {}) {
-  const environment = pageEnvironment({ clock, ...options });
   const seen: (Pause | undefined)[] = [];
-  const stop = environment.watch(() => {
-    if (seen.at(-1) !== environment.pause || seen.length === 0) seen.push(environment.pause);
+  const attached = attach(options, () => {
+    const pause = attached?.pause?.();
+    if (seen.at(-1) !== pause || seen.length === 0) seen.push(pause);
   });
-  return { environment, seen, stop };
+  const stop = attached.watch?.() ?? (() => {});
+  return { attached, seen, stop };
 }
 
 test("offline and online are told as they come", () => {
@@ -70,7 +76,7 @@ test("offline and online are told as they come", () => {
 
 test("a page that was offline before it was watched says so", () => {
   page.navigator.onLine = false;
-  expect(pageEnvironment().pause).toBe("offline");
+  expect(attach({}, () => {}).pause?.()).toBe("offline");
 });
 
 test.each([
@@ -117,10 +123,10 @@ describe("a hidden page", () => {
   });
 
   test("is no news while it is offline", () => {
-    const { environment, stop } = watch({ hiddenAfterMs: 0 });
+    const { attached, stop } = watch({ hiddenAfterMs: 0 });
     page.navigator.onLine = false;
     page.see("hidden");
-    expect(environment.pause).toBe("offline");
+    expect(attached.pause?.()).toBe("offline");
     stop();
   });
 });
@@ -148,8 +154,8 @@ test("a worker has no document, and goes offline and online all the same", () =>
 
 test("a page that is prepared before anybody asked for it waits until it is shown", () => {
   page.document.prerendering = true;
-  const { environment, seen, stop } = watch();
-  expect(environment.pause).toBe("hidden");
+  const { attached, seen, stop } = watch();
+  expect(attached.pause?.()).toBe("hidden");
   page.document.prerendering = false;
   page.happen("prerenderingchange");
   expect(seen).toEqual([undefined]);
@@ -200,21 +206,18 @@ describe("a device that slept", () => {
   });
 });
 
-test("the page is listened to from the first watcher to the last, and no timer is left", async () => {
-  const environment = pageEnvironment({ clock, hiddenAfterMs: 1_000 });
+test("the page is listened to from the first stream to the last, and no timer is left", async () => {
+  const attached = attach({ hiddenAfterMs: 1_000 }, () => {});
   expect(page.listening).toBe(0);
-  const [first, second] = [environment.watch(() => {}), environment.watch(() => {})];
-  const once = page.listening;
-  expect(once).toBeGreaterThan(0);
+  const stop = attached.watch?.();
+  expect(page.listening).toBeGreaterThan(0);
   page.see("hidden");
-  first();
-  expect(page.listening).toBe(once);
-  second();
-  second();
+  stop?.();
+  stop?.();
   await clock.settle();
   expect(page.listening).toBe(0);
   expect(clock.sleepers).toBe(0);
-  environment.watch(() => {})();
+  attached.watch?.()();
   await clock.settle();
   expect(page.listening).toBe(0);
   expect(clock.sleepers).toBe(0);
@@ -229,8 +232,8 @@ test("there is no unload handler, which would keep the page out of the back-forw
 test("on a server nothing pauses and nothing is listened to", () => {
   for (const name of ["document", "navigator"]) vi.stubGlobal(name, undefined);
   Reflect.deleteProperty(globalThis, "addEventListener");
-  const { environment, stop } = watch();
-  expect(environment.pause).toBeUndefined();
+  const { attached, stop } = watch();
+  expect(attached.pause?.()).toBeUndefined();
   expect(clock.sleepers).toBe(0);
   stop();
 });

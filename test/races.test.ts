@@ -138,7 +138,7 @@ describe("a session that is closed in the middle of a loss", () => {
     session.on("streamLost", () => session.close());
     call(0).fail(unavailable());
     expect(await streams[0]?.end).toMatchObject({ code: Code.Canceled });
-    expect(session.phase.status).toBe("closed");
+    expect(session.state.status).toBe("closed");
     expect(await collect(chat.subscribe({})).end).toMatchObject({ code: Code.Canceled });
     await clock.advance(60_000);
     expect(transport.calls).toHaveLength(1);
@@ -153,7 +153,7 @@ describe("a session that is closed in the middle of a loss", () => {
     call(0).fail(unavailable());
     expect(await streams[0]?.end).toMatchObject({ code: Code.Canceled });
     await clock.advance(60_000);
-    expect(session.phase.status).toBe("closed");
+    expect(session.state.status).toBe("closed");
     expect(transport.calls).toHaveLength(1);
     expect(lines).toEqual(["connected", "streamOpened: 1", "streamEnded: 1 canceled"]);
   });
@@ -191,7 +191,7 @@ describe("headers that come after the others were let in", () => {
     const { session, lines } = await startOpen(1);
     call(0).fail(unavailable());
     await clock.advance(750 + 600); // a TLS handshake on a phone takes longer than the others' patience
-    expect(session.phase.status).toBe("following");
+    expect(session.state.status).toBe("recovering");
     call(1).sendHeaders();
     await clock.settle();
     expect(lines.slice(-2)).toEqual(["reconnected: after 1, gap unknown", "streamReopened: 1 gap unknown"]);
@@ -262,9 +262,9 @@ describe("a knock", () => {
     await clock.settle();
     passing.abort();
     await clock.advance(49);
-    expect(session.phase.status).toBe("knocking");
+    expect(session.state.status).toBe("probing");
     await clock.advance(1);
-    expect(session.phase.status).toBe("following");
+    expect(session.state.status).toBe("recovering");
     session.close();
   });
 
@@ -290,13 +290,13 @@ describe("a knock", () => {
     expect(await streams[0]?.end).toMatchObject({ code: Code.NotFound });
     expect(lines.slice(-2)).toEqual(["reconnected: after 1, gap unknown", "streamEnded: 1 failed"]);
     await clock.advance(10_000);
-    expect(session.phase.status).toBe("live");
+    expect(session.state.status).toBe("idle");
   });
 
   test("that fails is followed by the next one, even if policy and error report both throw", async () => {
     let broken = false;
     const { session } = await startOpen(2, {
-      openTimeoutMs: 60_000,
+      headersTimeoutMs: 60_000,
       reportError: (error) => {
         errors.push(error);
         throw error;
@@ -332,7 +332,7 @@ describe("right after a connection has failed", () => {
     call(1).fail(reset());
     call(2).send(1); // lets it in at once
     await microtasks();
-    expect(session.phase.status).toBe("following");
+    expect(session.state.status).toBe("recovering");
     expect(transport.calls).toHaveLength(3);
     await clock.settle();
     expect(transport.calls).toHaveLength(4);
@@ -349,7 +349,7 @@ describe("right after a connection has failed", () => {
     call(2).fail(reset());
     call(3).send(1);
     await microtasks();
-    expect(session.phase.status).toBe("following");
+    expect(session.state.status).toBe("recovering");
     expect(transport.calls).toHaveLength(4);
     await clock.settle();
     expect(transport.calls).toHaveLength(6);
@@ -357,7 +357,7 @@ describe("right after a connection has failed", () => {
   });
 
   test("a stream that leaves while it is held back is waited for by nobody", async () => {
-    const { session, chat } = start({ openTimeoutMs: 60_000 });
+    const { session, chat } = start({ headersTimeoutMs: 60_000 });
     const leaving = new AbortController();
     const { end } = collect(chat.subscribe({}, { signal: leaving.signal }));
     await clock.settle();
@@ -381,7 +381,7 @@ describe("right after a connection has failed", () => {
     await microtasks();
     call(1).fail(reset());
     await clock.settle();
-    expect(session.phase.status).toBe("waiting");
+    expect(session.state.status).toBe("waiting");
     expect(transport.calls).toHaveLength(2);
     session.close();
   });
@@ -396,7 +396,7 @@ describe("right after a connection has failed", () => {
     await clock.settle();
     expect(transport.unaries).toHaveLength(0);
     expect(await saying).toBe(verdict);
-    expect(session.phase.status).toBe("ended");
+    expect(session.state.status).toBe("ended");
   });
 
   test("a unary call that is held back does not go out after the session was closed", async () => {
@@ -421,7 +421,7 @@ test("a verdict on a call of the login before does not end the new one", async (
   const late = toConnectError({ reason: "superseded" });
   transport.unaries[0]?.(late);
   expect(await saying).toBe(late);
-  expect(session.phase.status).toBe("live");
+  expect(session.state.status).toBe("idle");
 });
 
 test("a call that is made after the session gave up gets as many attempts as the one before", async () => {
@@ -450,7 +450,7 @@ test("a call's own deadline is no outage, even if the server is the first to not
   call(0).fail(expired);
   call(1).fail(expired);
   await clock.settle();
-  expect(session.phase.status).toBe("live");
+  expect(session.state.status).toBe("idle");
   expect(await waiting.end).toBe(expired);
   expect(await reading.end).toBe(expired);
   expect(lines.filter((line) => !line.startsWith("stream"))).toEqual(["connected"]);

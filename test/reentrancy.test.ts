@@ -87,7 +87,7 @@ test("listeners that act at random, amid random faults, break no promise of the 
 async function run(plan: Plan): Promise<{ readonly broken: readonly string[]; readonly recovered: boolean }> {
   const clock = createFakeClock();
   const broken = new Set<string>();
-  const closed = () => session.phase.status === "closed";
+  const closed = () => session.state.status === "closed";
   const server = createServer(clock, () => {
     if (closed()) broken.add("a call went out after the close");
   });
@@ -148,14 +148,14 @@ async function run(plan: Plan): Promise<{ readonly broken: readonly string[]; re
   }
 
   // From now on the server serves: every stream that still wants to must get through.
-  const atWork = () => !["ended", "closed", "refreshing"].includes(session.phase.status);
+  const atWork = () => !["ended", "closed", "refreshing"].includes(session.state.status);
   const waiting = () => atWork() && server.liveStreams < unsettled;
   const recovers = plan.recovers && waiting();
   for (let second = 0; recovers && second < 300 && waiting(); second++) {
     server.answerAll("message");
     await clock.advance(1_000);
   }
-  if (recovers && waiting()) broken.add(`${session.phase.status}: a stream was stuck`);
+  if (recovers && waiting()) broken.add(`${session.state.status}: a stream was stuck`);
 
   session.close();
   await clock.settle();
@@ -170,8 +170,8 @@ function optionsOf({ openTimeout, silence, finite, rateLimit, maxAttempts, refre
   return {
     rateLimit: rateLimit ? { burst: 5, perMs: 60_000 } : false,
     policies: { network: { maxAttempts } },
-    methods: [method(ChatService.method.subscribe, { finite, ...(silence && { silenceMs: 10_000 }) })],
-    ...(openTimeout && { openTimeoutMs: 5_000 }),
+    methods: [method(ChatService.method.subscribe, { finite, ...(silence && { idleTimeoutMs: 10_000 }) })],
+    ...(openTimeout && { headersTimeoutMs: 5_000 }),
     ...(refresh !== "none" && { refresh: refresh === "hangs" ? never : async () => refresh === "succeeds" }),
     reportError: (error) => {
       throw error; // an error report that fails as well

@@ -226,7 +226,7 @@ describe("a verdict", () => {
     const ends = await Promise.all(streams.map(({ end }) => end));
     expect(new Set(ends).size).toBe(1);
     expect(disconnectOf(ends[0])).toMatchObject({ reason: "banned", said: true, source: "detail" });
-    expect(session.phase.status).toBe("ended");
+    expect(session.state.status).toBe("ended");
     expect(lines.filter((line) => line.startsWith("streamEnded"))).toHaveLength(3);
     expect(lines.filter((line) => line.startsWith("banned"))).toEqual(["banned: Cheating"]);
     expect(await collect(chat.subscribe({})).end).toBe(ends[0]);
@@ -264,7 +264,7 @@ describe("a verdict", () => {
     const { end } = collect(chat.subscribe({}));
     await clock.settle();
     await expect(chat.say({ text: "password" })).rejects.toMatchObject({ code: Code.Unauthenticated });
-    expect(session.phase.status).toBe("live");
+    expect(session.state.status).toBe("connecting");
     const error = await chat.say({ text: "bad" }).catch((error) => error);
     expect(disconnectOf(error)?.reason).toBe("banned");
     expect(await end).toBe(error);
@@ -441,7 +441,7 @@ describe("an outage", () => {
     session.close();
   });
 
-  test("is over in the phase, too, once the streams were healthy", async () => {
+  test("is over in the state, too, once the streams were healthy", async () => {
     const { session, chat } = start();
     collect(chat.subscribe({}));
     await clock.settle();
@@ -449,9 +449,9 @@ describe("an outage", () => {
     await clock.advance(750);
     served(1).send(1);
     await clock.advance(9_999);
-    expect(session.phase.status).toBe("following");
+    expect(session.state.status).toBe("recovering");
     await clock.advance(1);
-    expect(session.phase.status).toBe("live");
+    expect(session.state.status).toBe("healthy");
     session.close();
   });
 
@@ -481,7 +481,7 @@ describe("an outage", () => {
     await clock.advance(60_000);
     for (const { end } of streams) expect(await end).toMatchObject({ code: Code.Unavailable });
     expect(server.streams).toHaveLength(4);
-    expect(session.phase.status).not.toBe("ended");
+    expect(session.state.status).not.toBe("ended");
     expect(lines.filter((line) => line.startsWith("streamEnded"))).toHaveLength(3);
   });
 

@@ -38,8 +38,8 @@ const quick = { policies: { network: { initialMs: 1_000, jitter: "none" } } } as
 function open(options: SessionOptions & { readonly account?: string } = {}) {
   const { account = "anna@example.com", ...others } = options;
   const reportError = (error: unknown) => errors.push(error);
-  const memory = tabMemory({ account, clock, reportError });
-  const session = createSession(server.transport, { clock, reportError, memory, ...quick, ...others });
+  const memory = tabMemory({ account, reportError });
+  const session = createSession(server.transport, { clock, reportError, extensions: [memory], ...quick, ...others });
   sessions.push(session);
   const chat = createClient(ChatService, session);
   return { session, chat, ...listen(session), subscribe: () => collect(chat.subscribe({ room: "lobby" })) };
@@ -192,8 +192,8 @@ describe("what is not remembered", () => {
     await clock.settle();
     served(0).end(toConnectError({ reason: "superseded" }));
     await clock.settle();
-    expect(loser.session.phase.status).toBe("ended");
-    expect(winner.session.phase.status).toBe("live");
+    expect(loser.session.state.status).toBe("ended");
+    expect(winner.session.state.status).toBe("connecting");
     open().subscribe();
     await clock.settle();
     expect(server.streams).toHaveLength(3);
@@ -343,7 +343,7 @@ describe("an outage", () => {
     next.subscribe();
     await clock.settle();
     expect(server.streams).toHaveLength(2);
-    expect(next.session.phase.status).toBe("live");
+    expect(next.session.state.status).toBe("connecting");
   });
 
   test.each([1, 3])("of %i tabs makes as many attempts as that of one", async (tabs) => {
@@ -356,7 +356,7 @@ describe("an outage", () => {
     for (const stream of [...server.streams]) stream.end(unavailable());
     await clock.advance(20_000);
     expect(server.streams.length - tabs).toBe(4); // after 1, 2, 4 and 8 s
-    for (const { session } of pages) expect(session.phase).toMatchObject({ status: "waiting" });
+    for (const { session } of pages) expect(session.state).toMatchObject({ status: "waiting" });
     server.refuse = undefined;
     await clock.advance(11_400);
     expect(server.live).toBe(1); // one knocks, and has no answer yet
@@ -372,7 +372,7 @@ describe("an outage", () => {
   });
 
   test("goes on with another tab if the one that knocked is gone", async () => {
-    const [first, second] = [open({ rateLimit: false, openTimeoutMs: 600_000 }), open({ rateLimit: false })];
+    const [first, second] = [open({ rateLimit: false, headersTimeoutMs: 600_000 }), open({ rateLimit: false })];
     for (const page of [first, second]) page.subscribe();
     await clock.settle();
     for (const stream of [...server.streams]) stream.end(unavailable());
@@ -383,11 +383,11 @@ describe("an outage", () => {
     expect(server.streams).toHaveLength(4);
     served(3).send(1);
     await clock.settle();
-    expect(second.session.phase.status).toBe("following");
+    expect(second.session.state.status).toBe("recovering");
   });
 
   test("goes on with another tab if the one that knocks hangs", async () => {
-    const [first, second] = [open({ rateLimit: false, openTimeoutMs: 600_000 }), open({ rateLimit: false })];
+    const [first, second] = [open({ rateLimit: false, headersTimeoutMs: 600_000 }), open({ rateLimit: false })];
     for (const page of [first, second]) page.subscribe();
     await clock.settle();
     for (const stream of [...server.streams]) stream.end(unavailable());
@@ -404,8 +404,8 @@ describe("an outage", () => {
     served(1).send(1);
     served(0).end(unavailable());
     await clock.advance(500);
-    expect(first.session.phase.status).toBe("waiting");
-    expect(second.session.phase.status).toBe("live");
+    expect(first.session.state.status).toBe("waiting");
+    expect(second.session.state.status).toBe("healthy");
     expect(second.lines).toEqual(["connected", "streamOpened: 1"]);
   });
 });
@@ -433,8 +433,8 @@ describe("a browser that does not let us", () => {
   test.each(Object.entries(refuse))("because it %s: everything else works", async (what, take) => {
     take();
     const told: unknown[] = [];
-    const memory = tabMemory({ account: "anna", clock, reportError: (error) => told.push(error) });
-    const [first, second] = [open({ memory }), open()];
+    const memory = tabMemory({ account: "anna", reportError: (error) => told.push(error) });
+    const [first, second] = [open({ extensions: [memory] }), open()];
     const { messages } = first.subscribe();
     second.subscribe();
     await clock.settle();
@@ -445,7 +445,7 @@ describe("a browser that does not let us", () => {
     expect(messages).toHaveLength(1);
     served(1).end(banned());
     await clock.settle();
-    expect(second.session.phase.status).toBe("ended");
+    expect(second.session.state.status).toBe("ended");
     await second.subscribe().end;
     expect(server.streams).toHaveLength(3);
     expect(new Set(told.map(String)).size).toBe(told.length); // each kind once
@@ -455,12 +455,12 @@ describe("a browser that does not let us", () => {
 
   test("still has what one page knows: a verdict outlives its session, if the memory is kept", async () => {
     refuse["has nothing"]();
-    const memory = tabMemory({ account: "anna", clock });
-    open({ memory }).subscribe();
+    const memory = tabMemory({ account: "anna" });
+    open({ extensions: [memory] }).subscribe();
     await clock.settle();
     served(0).end(banned());
     await clock.settle();
-    await open({ memory }).subscribe().end;
+    await open({ extensions: [memory] }).subscribe().end;
     expect(server.streams).toHaveLength(1);
   });
 });
@@ -491,6 +491,6 @@ test("wrong options are named", () => {
     'hiddenAfterMs: expected a number of at least 0, got "1"',
   );
   expect(() => browser({ acount: "a" } as never)).toThrow(
-    "options.acount: unknown; expected one of account, coolDownMs, rememberMs, reportError, clock, hiddenAfterMs",
+    "options.acount: unknown; expected one of account, coolDownMs, rememberMs, reportError, hiddenAfterMs",
   );
 });

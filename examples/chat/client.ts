@@ -11,6 +11,7 @@ import {
   disconnectOf,
   method,
 } from "farewell";
+import { controlStream } from "farewell/control-stream";
 import { ChatService } from "../gen/chat/v1/chat_pb.js";
 
 // Reads a room, says what you type, and prints what farewell understands and decides.
@@ -35,7 +36,7 @@ const introduce: Interceptor = (next) => (request) => {
   return next(request);
 };
 const session = createSession(createConnectTransport({ baseUrl: url, httpVersion: "2", interceptors: [introduce] }), {
-  companion: true,
+  extensions: [controlStream()],
   policies: { network: { initialMs: 500, maxMs: 10_000 }, maintenance: { initialMs: 500 } },
   methods: [
     method(ChatService.method.subscribe, {
@@ -65,8 +66,8 @@ keyboard.on("line", (text) => {
 try {
   for await (const { text } of chat.subscribe({ room })) console.log(`  ${text}`);
 } catch (error) {
-  if (session.phase.status !== "closed") process.exitCode = 1;
-  if (session.phase.status === "live" && !disconnectOf(error)) console.error(String(error)); // all else was told above
+  if (session.state.status !== "closed") process.exitCode = 1;
+  if (session.state.status === "healthy" && !disconnectOf(error)) console.error(String(error)); // all else was told above
 }
 session.close();
 keyboard.close();

@@ -28,7 +28,7 @@ export function narrate(session: Session, log: (text: string) => void, told: (di
   });
   session.on("ended", ({ why }) => decided("end the session", why));
   session.on("streamEnded", ({ outcome, why = "" }) => {
-    if (outcome === "stopped" && session.phase.status !== "ended") decided("stop", why);
+    if (outcome === "stopped" && session.state.status !== "ended") decided("stop", why);
   });
 }
 

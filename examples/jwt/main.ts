@@ -49,7 +49,7 @@ tell("the token ends, farewell gets a new one, and the stream goes on: the same 
 const kick = await bouncer.kick({ user: "ann" }, { code: "afk", message: "Idle for 10 minutes" });
 assert.deepEqual([kick.matched, kick.told], [1, 1]);
 assert.equal((await end()).reason, "kicked");
-assert.equal(session.phase.status, "ended");
+assert.equal(session.state.status, "ended");
 tell("ann is kicked: farewell makes no attempt to come back");
 
 session.restart();
@@ -62,7 +62,7 @@ assert.deepEqual([matched, told, epoch], [1, 1, 1]);
 const { reason, message } = await end();
 assert.deepEqual([reason, message], ["unauthenticated", "You signed out everywhere"]);
 assert.deepEqual(refreshes, ["renewed", "refused"]);
-assert.equal(session.phase.status, "ended");
+assert.equal(session.state.status, "ended");
 tell("her tokens are revoked: the stream ends, the refresh is refused, and with it the session is over");
 
 session.restart();

@@ -55,7 +55,7 @@ async function comeIn(inside: () => unknown): Promise<void> {
   try {
     for await (const _ of chat.subscribe({ room: "lobby" })) await inside();
   } catch (error) {
-    if (chat.$session.phase.status !== "ended") throw error;
+    if (chat.$session.state.status !== "ended") throw error;
   }
 }
 

@@ -18,7 +18,7 @@ export async function visit(baseUrl: string, httpVersion: "1.1" | "2", inside: (
       await inside();
     }
   } catch (error) {
-    if (session.phase.status !== "ended") throw error; // what ended it was told above
+    if (session.state.status !== "ended") throw error; // what ended it was told above
   }
   sessionManager.abort();
 }

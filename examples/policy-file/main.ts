@@ -11,7 +11,7 @@ const [path = "examples/policy-file/policies.json"] = process.argv.slice(2);
 const session = createSession(createConnectTransport({ baseUrl: "http://127.0.0.1:8080", httpVersion: "2" }), {
   policies: await load(path),
 });
-console.log(`${path} is fine; the session is ${session.phase.status}`);
+console.log(`${path} is fine; the session is ${session.state.status}`);
 session.close();
 
 /** Exits with what is wrong, where the file is not a file of policies. */

@@ -16,12 +16,12 @@ let afterId = Number(process.env.AFTER_ID ?? 0);
 const connection = new Http2SessionManager(baseUrl);
 const session = createSession(createConnectTransport({ baseUrl, httpVersion: "2", sessionManager: connection }), {
   connection, // tells a lost connection from a stream that was reset
-  openTimeoutMs: 5_000,
+  headersTimeoutMs: 5_000,
   policies: { network: { initialMs: 500 }, aborted: { initialMs: 200, maxAttempts: null } },
   methods: [
     method(ChatService.method.subscribe, {
       endless: true, // a clean end is a loss, too
-      silenceMs: 1_000, // and so is silence; in earnest 30 s, with a heartbeat of the server's every 10 s
+      idleTimeoutMs: 1_000, // and so is silence; in earnest 30 s, with a heartbeat of the server's every 10 s
       resume: (request, last) => ({ ...request, afterId: last.id }),
       position: (message) => message.id,
     }),
@@ -46,7 +46,7 @@ try {
     log("message", { id });
   }
 } catch (error) {
-  if (session.phase.status !== "closed") {
+  if (session.state.status !== "closed") {
     process.exitCode = 1;
     log("failed", { error: String(error) });
   }

@@ -1,30 +1,38 @@
 import { objectOf } from "../check/invalid.js";
-import type { Environment } from "../ports/environment.js";
-import type { Memory } from "../session/memory.js";
+import type { Extension } from "../session/extension.js";
 import { type PageOptions, pageEnvironment, pageOptions } from "./page-environment.js";
 import { memoryOptions, type TabMemoryOptions, tabMemory } from "./tab-memory.js";
 
 /** Without an `account` nothing is remembered. */
 export type BrowserOptions = PageOptions & Partial<TabMemoryOptions>;
 
-/** Two options of `createSession`. */
-export interface Browser {
-  readonly environment: Environment;
-  readonly memory?: Memory;
-}
-
 /**
- * What a session in a web page needs, to be spread into the options of `createSession`: `pageEnvironment`, and
- * `tabMemory` where there is an `account`. On a server it does nothing.
+ * What a session in a web page needs: `pageEnvironment`, and `tabMemory` where there is an `account`. On a server it does
+ * nothing.
  *
  * @throws TypeError that names the option
  * @example
- * const session = createSession(transport, { ...browser({ account: user.id }) });
+ * const session = createSession(transport, { extensions: [browser({ account: user.id })] });
  */
-export function browser(options: BrowserOptions = {}): Browser {
+export function browser(options: BrowserOptions = {}): Extension {
   objectOf("options", options, [...memoryOptions, ...pageOptions]);
-  const { account, coolDownMs, rememberMs, reportError, clock, hiddenAfterMs, asleepAfterMs } = options;
-  const environment = pageEnvironment({ hiddenAfterMs, asleepAfterMs, clock });
-  if (account === undefined) return { environment };
-  return { environment, memory: tabMemory({ account, coolDownMs, rememberMs, reportError, clock }) };
+  const { account, coolDownMs, rememberMs, reportError, hiddenAfterMs, asleepAfterMs } = options;
+  const page = pageEnvironment({ hiddenAfterMs, asleepAfterMs });
+  if (account === undefined) return page;
+  const tabs = tabMemory({ account, coolDownMs, rememberMs, reportError });
+  return (session) => {
+    const [ofPage, ofTabs] = [page(session), tabs(session)];
+    return { ...ofPage, ...ofTabs, watch: both(ofPage.watch, ofTabs.watch) };
+  };
+}
+
+type Watch = (() => () => void) | undefined;
+
+function both(first: Watch, second: Watch): () => () => void {
+  return () => {
+    const removals = [first?.(), second?.()];
+    return () => {
+      for (const remove of removals) remove?.();
+    };
+  };
 }

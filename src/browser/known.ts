@@ -1,6 +1,5 @@
 import type { Disconnect } from "../disconnect/disconnect.js";
-import type { Outage } from "../machine/state.js";
-import type { Bucket } from "../policy/rate-limit.js";
+import type { Bucket, Outage } from "../session/extension.js";
 
 /** What the tabs of one account know together. Plain data, without anything secret: no credentials, no errors. */
 export interface Known {
@@ -48,7 +47,7 @@ export function fromText(text: string | null | undefined): Plan | Verdict | unde
 }
 
 /** Names an account without spelling it: 45 bits of a polynomial hash. With a number for the format of what is stored. */
-export function nameOf(account: string): string {
+export function storageName(account: string): string {
   const hash = [...account].reduce((sum, sign) => (sum * 131 + (sign.codePointAt(0) ?? 0)) % 35184372088777, 7);
   return `farewell.1:${hash.toString(36)}:`;
 }

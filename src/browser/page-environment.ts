@@ -1,6 +1,5 @@
 import { numberIn, objectOf } from "../check/invalid.js";
-import { type Clock, systemClock } from "../ports/clock.js";
-import type { Environment, Pause } from "../ports/environment.js";
+import type { Attached, Extension, Pause, SessionPort } from "../session/extension.js";
 
 export interface PageOptions {
   /** A page that was hidden for so many ms lets go of its streams until it is seen again. @default never */
@@ -10,11 +9,9 @@ export interface PageOptions {
    * Browsers delay the timers of hidden pages by up to a minute. @default 90_000
    */
   readonly asleepAfterMs?: number | undefined;
-  /** Time, for tests. @default the system's */
-  readonly clock?: Clock | undefined;
 }
 
-export const pageOptions: readonly (keyof PageOptions)[] = ["hiddenAfterMs", "asleepAfterMs", "clock"];
+export const pageOptions: readonly (keyof PageOptions)[] = ["hiddenAfterMs", "asleepAfterMs"];
 
 const beatMs = 15_000; // how often it is looked at whether the device slept
 
@@ -24,15 +21,18 @@ const beatMs = 15_000; // how often it is looked at whether the device slept
  *
  * @throws TypeError that names the option
  * @example
- * const session = createSession(transport, { environment: pageEnvironment({ hiddenAfterMs: 60_000 }) });
+ * const session = createSession(transport, { extensions: [pageEnvironment({ hiddenAfterMs: 60_000 })] });
  */
-export function pageEnvironment(options: PageOptions = {}): Environment {
-  const { hiddenAfterMs, asleepAfterMs = 90_000, clock = systemClock } = options;
+export function pageEnvironment(options: PageOptions = {}): Extension {
+  const { hiddenAfterMs, asleepAfterMs = 90_000 } = options;
   objectOf("options", options, pageOptions);
   if (hiddenAfterMs !== undefined) numberIn("hiddenAfterMs", hiddenAfterMs, 0);
   numberIn("asleepAfterMs", asleepAfterMs, 1);
+  return (session) => attach(session, hiddenAfterMs, asleepAfterMs);
+}
+
+function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined, asleepAfterMs: number): Attached {
   const page = globalThis.document as (Document & { readonly prerendering?: boolean }) | undefined;
-  const watchers = new Set<() => void>();
   let frozen = false;
   let hidden = false;
   let asleep = false;
@@ -40,13 +40,9 @@ export function pageEnvironment(options: PageOptions = {}): Environment {
   let life = new AbortController();
   let seen = new AbortController();
 
-  const tell = () => {
-    for (const changed of watchers) changed();
-  };
-
   const react: { readonly [type: string]: () => void } = {
-    online: tell,
-    offline: tell,
+    online: look,
+    offline: look,
     pagehide: freeze, // before the page is put aside: an open stream would keep it out of the back-forward cache
     freeze,
     pageshow: thaw,
@@ -57,27 +53,32 @@ export function pageEnvironment(options: PageOptions = {}): Environment {
 
   function freeze(): void {
     frozen = true;
-    tell();
+    look();
   }
 
   function thaw(): void {
     if (frozen) beatAt = clock.now(); // no timer ran, so none is late
     frozen = false;
-    tell();
+    look();
   }
 
   function glance(): void {
     beat();
+    if (!countHidden()) hide(false);
+  }
+
+  /** Whether the page is hidden: then its time counts from now. */
+  function countHidden(): boolean {
     seen.abort();
     seen = new AbortController();
     const away = page?.visibilityState === "hidden";
-    if (!away) hide(false);
-    else if (hiddenAfterMs !== undefined) after(hiddenAfterMs, seen.signal, () => hide(true));
+    if (away && hiddenAfterMs !== undefined) after(hiddenAfterMs, seen.signal, () => hide(true));
+    return away;
   }
 
   function hide(away: boolean): void {
     hidden = away;
-    tell();
+    look();
   }
 
   /** Streams from before a sleep are let go of, and opened anew. */
@@ -86,9 +87,9 @@ export function pageEnvironment(options: PageOptions = {}): Environment {
     beatAt = clock.now();
     if (lateMs < asleepAfterMs) return;
     asleep = true;
-    tell();
+    look();
     asleep = false;
-    tell();
+    look();
   }
 
   function keepBeating(): void {
@@ -102,31 +103,25 @@ export function pageEnvironment(options: PageOptions = {}): Environment {
     clock.sleep(ms, until).then(then, () => {}); // rejects only when not wanted any more
   }
 
-  function attach(): void {
-    life = new AbortController();
-    beatAt = clock.now();
-    frozen = false;
-    hidden = false;
-    // Some of these are told to the document and do not bubble: on their way down they pass the window.
-    const options = { capture: true, signal: life.signal };
-    for (const [type, listener] of Object.entries(react)) globalThis.addEventListener(type, listener, options);
-    glance();
-    keepBeating();
-  }
-
   return {
-    get pause(): Pause | undefined {
+    pause(): Pause | undefined {
       if (frozen) return "frozen";
       if (globalThis.navigator?.onLine === false) return "offline";
       if (hidden || page?.prerendering) return "hidden"; // a page that nobody may ever see
       return asleep ? "asleep" : undefined;
     },
-    watch(changed) {
-      if (watchers.size === 0 && "addEventListener" in globalThis) attach(); // a page, or a worker
-      watchers.add(changed);
+    watch() {
+      if (!("addEventListener" in globalThis)) return () => {}; // neither a page nor a worker
+      life = new AbortController();
+      beatAt = clock.now();
+      frozen = false;
+      hidden = false;
+      // Some of these are told to the document and do not bubble: on their way down they pass the window.
+      const options = { capture: true, signal: life.signal };
+      for (const [type, listener] of Object.entries(react)) globalThis.addEventListener(type, listener, options);
+      countHidden();
+      keepBeating();
       return () => {
-        watchers.delete(changed);
-        if (watchers.size > 0) return;
         life.abort();
         seen.abort();
       };

@@ -1,8 +1,15 @@
 import type { Disconnect } from "../disconnect/disconnect.js";
-import { event, type SessionEvent } from "../machine/events.js";
-import type { State, Step } from "../machine/state.js";
-import { become, floorOf } from "../machine/transition.js";
-import type { Known, Verdict } from "./known.js";
+import {
+  type Adoption,
+  event,
+  floorOf,
+  type Phase,
+  type Rules,
+  recovering,
+  type SessionEvent,
+  type State,
+} from "../session/extension.js";
+import type { Known, Plan, Verdict } from "./known.js";
 
 /** For how long what was decided is held against a new page, in ms. */
 export interface Holds {
@@ -17,43 +24,65 @@ const staleMs = 120_000;
 const freshMs = 10_000;
 
 /** What the tabs know, applied to the state of one session. `first`: its first stream comes. */
-export function recall(state: State, { verdict, plan }: Known, now: number, first: boolean, holds: Holds): Step {
+export function recall(
+  state: State,
+  { verdict, plan }: Known,
+  rules: Rules,
+  now: number,
+  first: boolean,
+  holds: Holds,
+): Adoption | undefined {
   const { phase } = state;
-  const nothing: Step = { state, events: [] };
-  if (phase.status === "ended" || phase.status === "closed") return nothing;
+  if (phase.status === "ended" || phase.status === "closed") return undefined;
   if (verdict?.disconnect && verdict.at <= now && now < heldUntil(verdict.disconnect, verdict, holds)) {
     const { disconnect } = verdict;
     const why = `${verdict.why} (remembered)`;
-    return become(state, { status: "ended", disconnect, why }, [told(disconnect), event("ended", { disconnect, why })]);
+    const events = [told(disconnect), event("ended", { disconnect, why })];
+    return { phase: { status: "ended", disconnect, why }, bucket: state.bucket, events };
   }
-  if (!plan || phase.status === "paused") return nothing;
-  const { wait, openAt, bucket } = plan;
-  if (phase.status !== "waiting") {
-    const shared = { ...state, bucket };
-    if (!first || phase.status !== "live" || !wait || wait.until + staleMs < now) return { ...nothing, state: shared };
-    // A reload is no way around an outage. Where an attempt was on its way, this is the next one, and takes its token.
-    const rest = wait.until > now ? wait : { until: now + staleMs, refund: bucket };
-    const { disconnect } = wait.outage;
-    const outage = { ...wait.outage, told: [disconnect.reason], down: true, gaveUp: false };
-    return become(shared, { ...rest, status: "waiting", outage }, [told(disconnect)]);
+  if (!plan || phase.status === "paused") return undefined;
+  if (phase.status === "waiting") return together(state, phase, plan, rules, now);
+  const { wait, bucket } = plan;
+  if (!first || phase.status !== "healthy" || !wait || wait.until + staleMs < now) {
+    return { phase, bucket, events: [] };
   }
+  // A reload is no way around an outage. Where an attempt was on its way, this is the next one, and takes its token.
+  const rest = wait.until > now ? wait : { until: now + staleMs, refund: bucket };
+  const { disconnect } = wait.outage;
+  const outage = { ...wait.outage, told: [disconnect.reason], down: true, gaveUp: false };
+  return { phase: { ...rest, status: "waiting", outage }, bucket, events: [told(disconnect)] };
+}
 
-  const { outage } = phase;
+/** A session that waits: another tab got through, or has been told to wait for longer, or for less long. */
+function together(
+  { bucket: own }: State,
+  { outage, until: ownUntil }: Extract<Phase, { status: "waiting" }>,
+  { wait, openAt, bucket }: Plan,
+  rules: Rules,
+  now: number,
+): Adoption | undefined {
   const floor = floorOf(outage.disconnect); // what the server told this session holds for this session
   if (openAt !== undefined && openAt > outage.downAt && openAt + freshMs > now && floor <= now) {
-    return become(state, { status: "following", outage, openedAt: now, passed: true }, []);
+    return { phase: recovering(outage, now, rules), bucket: own, events: [] };
   }
-  if (!wait || wait.until <= now) return nothing;
+  if (!wait || wait.until <= now) return undefined;
   const { attempts, counts, previousMs } = wait.outage;
   const until = Math.max(wait.until, floor);
-  const further = attempts > outage.attempts || (attempts === outage.attempts && until < phase.until);
-  if (!further || until === phase.until) return nothing;
+  const further = attempts > outage.attempts || (attempts === outage.attempts && until < ownUntil);
+  if (!further || until === ownUntil) return undefined;
   const { disconnect } = outage;
   const why = `${disconnect.reason}: together with another tab`;
-  const together = { ...outage, attempts, counts, previousMs };
-  return become({ ...state, bucket }, { status: "waiting", outage: together, until, refund: wait.refund }, [
-    event("reconnecting", { disconnect, attempt: attempts + 1, afterMs: until - now, why }),
-  ]);
+  const phase: Phase = {
+    status: "waiting",
+    outage: { ...outage, attempts, counts, previousMs },
+    until,
+    refund: wait.refund,
+  };
+  return {
+    phase,
+    bucket,
+    events: [event("reconnecting", { disconnect, attempt: attempts + 1, afterMs: until - now, why })],
+  };
 }
 
 function told(disconnect: Disconnect): SessionEvent {

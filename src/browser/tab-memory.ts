@@ -1,8 +1,7 @@
 import { functionOr, invalid, numberIn, objectOf } from "../check/invalid.js";
-import { type Clock, systemClock } from "../ports/clock.js";
-import type { Memory } from "../session/memory.js";
-import { fromText, type Known, nameOf, parts, toText } from "./known.js";
-import { isLasting, recall } from "./recall.js";
+import type { Attached, Extension, SessionPort } from "../session/extension.js";
+import { fromText, type Known, parts, storageName, toText } from "./known.js";
+import { type Holds, isLasting, recall } from "./recall.js";
 
 export interface TabMemoryOptions {
   /** Whose memory it is, such as a user's id; with several servers, name the server in it. Only a hash is stored. */
@@ -13,8 +12,6 @@ export interface TabMemoryOptions {
   readonly rememberMs?: number | undefined;
   /** Gets what the browser refuses: disabled storage, a full quota. @default nothing, for it is no fault */
   readonly reportError?: ((error: unknown) => void) | undefined;
-  /** Time, for tests. @default the system's */
-  readonly clock?: Clock | undefined;
 }
 
 export const memoryOptions: readonly (keyof TabMemoryOptions)[] = [
@@ -22,7 +19,6 @@ export const memoryOptions: readonly (keyof TabMemoryOptions)[] = [
   "coolDownMs",
   "rememberMs",
   "reportError",
-  "clock",
 ];
 
 /** A turn begins so many ms after the one before: its outcome comes by another way than the lock. */
@@ -35,24 +31,32 @@ const settleMs = 50;
  *
  * @throws TypeError that names the option
  * @example
- * const session = createSession(transport, { memory: tabMemory({ account: user.id }) });
+ * const session = createSession(transport, { extensions: [tabMemory({ account: user.id })] });
  */
-export function tabMemory(options: TabMemoryOptions): Memory {
-  const {
-    account,
-    coolDownMs = 60_000,
-    rememberMs = 86_400_000,
-    reportError = () => {},
-    clock = systemClock,
-  } = options;
+export function tabMemory(options: TabMemoryOptions): Extension {
+  const { account, coolDownMs = 60_000, rememberMs = 86_400_000, reportError = () => {} } = options;
   objectOf("options", options, memoryOptions);
   if (typeof account !== "string" || !account) throw invalid("account", account, "the id of a user");
   numberIn("coolDownMs", coolDownMs, 0);
   numberIn("rememberMs", rememberMs, 0);
   functionOr("reportError", reportError);
-  const name = nameOf(account);
-  const holds = { coolDownMs, rememberMs };
-  let known: Known = {};
+  const memory: Memory = { name: storageName(account), known: {} };
+  return (session) => attach(session, memory, { coolDownMs, rememberMs }, reportError);
+}
+
+/** What is known goes on from session to session, also where a browser stores nothing. */
+interface Memory {
+  readonly name: string;
+  known: Known;
+}
+
+function attach(
+  { clock, consult }: SessionPort,
+  memory: Memory,
+  holds: Holds,
+  reportError: (error: unknown) => void,
+): Attached {
+  const { name } = memory;
   let adopted: unknown; // the phase that came from another tab: no news to tell
   let channel: BroadcastChannel | undefined;
   let reported = "";
@@ -60,7 +64,7 @@ export function tabMemory(options: TabMemoryOptions): Memory {
   /** The newest counts: what others write reaches the storage of this tab a little later than their message. */
   function learn(part: keyof Known, text: string | null | undefined): void {
     const read = fromText(text);
-    if (read && read.at >= (known[part]?.at ?? 0)) known = { ...known, [part]: read };
+    if (read && read.at >= (memory.known[part]?.at ?? 0)) memory.known = { ...memory.known, [part]: read };
   }
 
   function stored(part: keyof Known): string | null | undefined {
@@ -68,7 +72,7 @@ export function tabMemory(options: TabMemoryOptions): Memory {
   }
 
   function write(news: Known): void {
-    known = { ...known, ...news };
+    memory.known = { ...memory.known, ...news };
     for (const [part, value] of Object.entries(news)) {
       attempt(() => {
         const text = toText(value);
@@ -95,31 +99,31 @@ export function tabMemory(options: TabMemoryOptions): Memory {
   }
 
   return {
-    recall(state, now, first) {
+    recall(state, rules, { now }, first) {
       for (const part of parts) learn(part, stored(part));
-      const step = attempt(() => recall(state, known, now, first, holds)) ?? { state, events: [] };
-      if (step.state.phase !== state.phase) adopted = step.state.phase;
-      return step;
+      const adoption = attempt(() => recall(state, memory.known, rules, now, first, holds));
+      if (adoption && adoption.phase !== state.phase) adopted = adoption.phase;
+      return adoption;
     },
-    remember({ phase: from }, { phase: to, bucket }, now) {
+    stepped({ before: { phase: from }, state: { phase: to, bucket }, moment: { now } }) {
       if (from === to || to === adopted) return;
       if (to.status === "ended" && isLasting(to.disconnect)) {
         write({ verdict: { ...to, at: now } });
-      } else if (from.status === "ended" && to.status === "live" && isLasting(from.disconnect)) {
+      } else if (from.status === "ended" && to.status === "healthy" && isLasting(from.disconnect)) {
         write({ verdict: { at: now, why: "lifted" } });
       } else if (to.status === "waiting" && to.until > 0) {
         write({ plan: { at: now, bucket, wait: to } });
-      } else if (to.status === "following" && to.passed && !to.outage.down) {
+      } else if (to.status === "recovering" && to.passed && !to.outage.down) {
         write({ plan: { at: now, bucket, openAt: now } });
       }
     },
-    watch(changed) {
+    watch() {
       const life = new AbortController();
       const open = () => {
         channel = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
         channel?.addEventListener("message", ({ data: [part, text] }) => {
           learn(part, text);
-          changed();
+          consult();
         });
       };
       const close = () => {
@@ -129,13 +133,13 @@ export function tabMemory(options: TabMemoryOptions): Memory {
       const on = (type: string, listener: (event: Event & { key?: string | null; persisted?: boolean }) => void) =>
         globalThis.addEventListener?.(type, listener, { signal: life.signal });
       on("storage", ({ key }) => {
-        if (key?.startsWith(name)) changed();
+        if (key?.startsWith(name)) consult();
       });
       on("pagehide", close); // a message would throw the page out of the back-forward cache
       on("pageshow", ({ persisted }) => {
         if (!persisted) return;
         open();
-        changed();
+        consult();
       });
       open();
       return () => {

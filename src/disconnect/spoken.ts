@@ -218,3 +218,8 @@ function httpTime(now: number, text: string | null): Date | undefined {
   if (seconds !== undefined) return later(now, seconds * 1000);
   return text === null || text.length > 64 || !/\d{4} .*GMT/.test(text) ? undefined : date(Date.parse(text));
 }
+
+/** Read from the server's own words about this client, not from a status. */
+export function isSpoken({ source }: { readonly source: Source }): boolean {
+  return source === "detail" || source === "trailer" || source === "notice";
+}

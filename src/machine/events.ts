@@ -1,6 +1,6 @@
 import type { Disconnect, DisconnectInit, Reason } from "../disconnect/disconnect.js";
-import type { Pause } from "../ports/environment.js";
-import type { Phase } from "./state.js";
+import type { Pause } from "../ports/pause.js";
+import type { SessionState } from "./state.js";
 
 /** One call on a session, by a name for people and a number that is unique within the session. */
 export interface StreamLabel {
@@ -42,7 +42,7 @@ export interface SessionEvents extends ReasonEvents {
   readonly ended: { readonly disconnect: Disconnect; readonly why: string };
 
   /** Where the session stands has changed. Comes after the events that tell what happened. */
-  readonly phase: Phase;
+  readonly state: SessionState;
 
   /** The server's companion announced what will happen, `at` a time if that is known. */
   readonly notice: { readonly announced: DisconnectInit; readonly at: Date | undefined };

@@ -1,52 +1,58 @@
-import type { Disconnect } from "../disconnect/disconnect.js";
+import { pausedBy } from "../disconnect/classify.js";
 import { afterPause } from "../policy/policy.js";
-import type { Pause } from "../ports/environment.js";
-import { event, type SessionEvent, type StreamLabel } from "./events.js";
-import type { Moment, Rules, State, Step } from "./state.js";
-import { become, fallen, floorOf, outageOf, schedule } from "./transition.js";
+import type { Pause } from "../ports/pause.js";
+import { become, type Effect, type Step, stay } from "./effect.js";
+import { event, type SessionEvent } from "./events.js";
+import { fallen, floorOf, outageOf } from "./outage.js";
+import { schedule } from "./schedule.js";
+import type { Moment, Rules, State } from "./state.js";
 
 // The arrows to "paused" and away from it. A pause is no failure: it counts no attempt, and no policy is asked.
 
-/** The device or the page cannot go on. `stream`: one that is let go of, if there is any. */
-export function paused(
-  state: State,
-  why: Pause,
-  disconnect: Disconnect,
-  stream: StreamLabel | undefined,
-  rules: Rules,
-  now: number,
-): Step {
+/** The device or the page cannot go on: its streams are let go of. Nothing happens where there are none to hold. */
+export function paused(state: State, why: Pause, now: number): Step {
   const { phase, bucket } = state;
   const { status } = phase;
-  if (status === "ended" || status === "closed" || (status === "paused" && phase.why === why)) {
-    return { state, events: [] };
-  }
-  const before = outageOf(phase, rules, now);
+  const held = [...state.streams.values()].filter(({ reopenable }) => reopenable);
+  const [first] = held;
+  if (!first || status === "ended" || status === "closed") return stay(state);
+  const disconnect = pausedBy(why);
+  const letGoOf = held.filter(({ label }) => !state.queue.includes(label.id));
+  const lost = letGoOf.map(({ label: stream }) => event("streamLost", { stream, disconnect }));
+  const effects = letGoOf.map(({ label }): Effect => ({ type: "hold", stream: label.id }));
+  const queue = [...state.queue, ...letGoOf.map(({ label }) => label.id)];
+  const back = letGoOf.map((facts) => [facts.label.id, { ...facts, returning: true, away: true }] as const);
+  const waiting: State = { ...state, queue, streams: new Map([...state.streams, ...back]) };
+  if (status === "paused" && phase.why === why) return { state: waiting, events: lost, effects };
+
+  const before = outageOf(phase, now);
   const events: SessionEvent[] = [];
-  if (!before && stream) events.push(event("disconnected", { disconnect, stream }));
+  if (!before) events.push(event("disconnected", { disconnect, stream: first.label }));
   // The page's own pauses are no news of the network.
   const told = before?.told ?? [];
   const news = why === "offline" && !told.includes("network");
   if (news) events.push({ type: disconnect.reason, payload: disconnect } as SessionEvent);
-  events.push(event("paused", { why }));
+  events.push(event("paused", { why }), ...lost);
   const lasting = before?.down ? before.disconnect : disconnect;
   const outage = { ...fallen(before, lasting, now), told: news ? [...told, "network"] : told };
   const refresh = status === "refreshing" || (status === "paused" && phase.refresh);
   const unspent = status === "waiting" ? phase.refund : bucket;
-  return become({ ...state, bucket: unspent }, { status: "paused", outage, why, refresh }, events);
+  return {
+    ...become({ ...waiting, bucket: unspent }, { status: "paused", outage, why, refresh }, events),
+    effects,
+  };
 }
 
-/** It can go on. `waiting`: somebody waits for it. */
-export function resumed(state: State, waiting: boolean, rules: Rules, { now, random }: Moment): Step {
+/** It can go on: the next attempt is scheduled, where somebody waits for it. */
+export function resumed(state: State, rules: Rules, { now, random }: Moment): Step {
   const { phase } = state;
-  if (phase.status !== "paused") return { state, events: [] };
+  if (phase.status !== "paused") return stay(state);
   const { outage, refresh } = phase;
-  const { disconnect } = outage;
-  const floor = floorOf(disconnect);
-  if (!waiting) {
-    return become(state, { status: "waiting", outage, until: floor, refund: state.bucket }, []);
+  const floor = floorOf(outage.disconnect);
+  if (![...state.streams.values()].some(({ reopenable }) => reopenable)) {
+    return become(state, { status: "waiting", outage, until: floor, refund: state.bucket });
   }
   const { afterMs, why } = afterPause(rules.policies, phase.why, random);
   const decision = { action: "reconnect", afterMs: Math.max(afterMs, floor - now), refresh, why } as const;
-  return schedule(state, outage, decision, rules, now, []);
+  return schedule(state, outage, decision, rules, now);
 }

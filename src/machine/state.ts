@@ -1,29 +1,29 @@
 import type { Disconnect } from "../disconnect/disconnect.js";
 import type { ResolvedPolicies } from "../policy/policy.js";
-import type { Bucket, RateLimit } from "../policy/rate-limit.js";
-import type { Pause } from "../ports/environment.js";
-import type { SessionEvent, StreamLabel } from "./events.js";
+import { type Bucket, fullBucket, type RateLimit } from "../policy/rate-limit.js";
+import type { Pause } from "../ports/pause.js";
+import type { StreamLabel } from "./events.js";
 
-// The life of a session, as values. transition.ts has a function for each arrow.
+// What a session knows, as plain data. step.ts has an arrow for each input; wake-at.ts tells when to look again.
 //
-//                 lost                     due               opened, unrefused
-//      live ───────────────▶ waiting ───────────────▶ knocking ─────────────▶ following
-//       ▲                    ▲  ▲  ▲                     │                     │    │
-//       │        refreshed   │  │  └── lost, withdrawn ──┘                     │    │
-//       │    refreshing ─────┘  └──────── lost before healthy ─────────────────┘    │
-//       │                                                                           │
-//       └────────────────────────── healthy, seen at the next loss ─────────────────┘
+//               lost                    woken               confirmed, presumed open
+//   healthy ───────────▶ waiting ─────────────────▶ probing ───────────────────────▶ recovering
+//      ▲                  ▲  ▲ ▲                      │                               │     │
+//      │      refreshed   │  │ └──── lost, left ──────┘                               │     │
+//      │   refreshing ────┘  └────────────────── lost before healthy ─────────────────┘     │
+//      └──────────────────────────────────────── woken ─────────────────────────────────────┘
 //
-//      any but ended, closed ── the device or the page cannot go on ──▶ paused ── it can ──▶ waiting, or refreshing
-//      any ── a policy says "end", the refresh is refused ──▶ ended ── restart ──▶ live       any ── close ──▶ closed
+//   any but ended, closed ── paused ──▶ paused ── resumed ──▶ waiting, or refreshing
+//   any ── a policy says "end", the refresh is refused ──▶ ended ── restarted ──▶ healthy
+//   any ── closed ──▶ closed
 //
-// "paused": nothing failed, so nothing is counted. What was waited for before is waited for after it.
-// "following": one stream, the knocker, was not turned away, and all others that were lost follow it. A policy that
-// says "stop" leads there as well: nothing waits any more, and streams lost with the stopped one are told once.
+// probing: one stream stands for all. recovering: it was not turned away, and the others follow. A policy that says
+// "stop" leads there as well: nothing waits any more, and streams lost together with the stopped one are told once.
+// paused: nothing failed, so nothing is counted. What was waited for before is waited for after it.
 
-/** From the first stream lost until the session is healthy again. */
+/** From the first stream lost until the session is healthy again. Times are epoch ms. */
 export interface Outage {
-  /** When the path went down last; epoch ms. */
+  /** When the path went down last. */
   readonly downAt: number;
   /** False once a stream was opened after it. */
   readonly down: boolean;
@@ -34,7 +34,7 @@ export interface Outage {
   readonly attemptsBefore: number;
   /** Unhealthy endings in a row, by reason. */
   readonly counts: { readonly [reason: string]: number };
-  /** The delay before the last attempt. */
+  /** The delay before the last attempt, in ms. */
   readonly previousMs: number;
   /** A stream's attempts were used up: who calls anew after that begins anew. */
   readonly gaveUp: boolean;
@@ -42,62 +42,105 @@ export interface Outage {
   readonly told: readonly string[];
 }
 
-/** Where a session stands. */
+/** The attempt that stands for all. */
+export interface Prober {
+  readonly stream: number;
+  /** Without an answer until then, the others may try too. `undefined`: a time-out for headers decides instead. */
+  readonly presumedAt: number | undefined;
+  /** It has headers. `confirmedAt`: a refusal may follow them, but not for that long. */
+  readonly opened: { readonly at: number; readonly first: boolean; readonly confirmedAt: number } | undefined;
+}
+
+/** Where the machine stands. Times are epoch ms. */
 export type Phase =
-  | { readonly status: "live" }
+  /** No outage. */
+  | { readonly status: "healthy" }
+  /** New credentials are asked for. */
   | { readonly status: "refreshing"; readonly outage: Outage; readonly afterMs: number; readonly why: string }
-  /** `refund`: the bucket as it was before this wait took its token, for a wait that ends early. */
-  | { readonly status: "waiting"; readonly outage: Outage; readonly until: number; readonly refund: Bucket }
-  | { readonly status: "knocking"; readonly outage: Outage }
-  /** `refresh`: credentials are to be got first. */
+  | Waiting
+  | { readonly status: "probing"; readonly outage: Outage }
+  /** `refresh`: credentials are to be got first, after it. */
   | { readonly status: "paused"; readonly outage: Outage; readonly why: Pause; readonly refresh: boolean }
   /** `passed`: an attempt was not turned away. False: a policy stopped the streams. */
-  | { readonly status: "following"; readonly outage: Outage; readonly openedAt: number; readonly passed: boolean }
+  | { readonly status: "recovering"; readonly outage: Outage; readonly healthyAt: number; readonly passed: boolean }
   | { readonly status: "ended"; readonly disconnect: Disconnect; readonly why: string }
   | { readonly status: "closed" };
 
+/** The next attempt goes out at `until`. */
+export interface Waiting {
+  readonly status: "waiting";
+  readonly outage: Outage;
+  readonly until: number;
+  /** The bucket as it was before this wait took its token, for a wait that ends early. */
+  readonly refund: Bucket;
+}
+
+/**
+ * Where a session stands, for who looks at it. `idle`: no stream. `connecting`: the first attempt, before any loss.
+ * `healthy`: nothing is wrong, or nobody waits for what is.
+ */
+export type SessionState = Phase | { readonly status: "idle" } | { readonly status: "connecting" };
+
+/** What the machine knows of one stream. */
+export interface StreamFacts {
+  readonly label: StreamLabel;
+  /** A stream that is not reopened neither waits for the others nor probes for them. */
+  readonly reopenable: boolean;
+  /** Whether it asks the server for what it missed. */
+  readonly resumes: boolean;
+  /** It was lost before, in contrast to a new one. */
+  readonly returning: boolean;
+  /** It is to be opened, or opened again. */
+  readonly away: boolean;
+}
+
 export interface State {
   readonly phase: Phase;
+  /** By the number of their label. */
+  readonly streams: ReadonlyMap<number, StreamFacts>;
+  /** Who waits, in order; the first probes for all. */
+  readonly queue: readonly number[];
+  /** Who stands for all, while that is undecided. */
+  readonly prober: Prober | undefined;
+  /** The tabs' turn to probe was asked for; it is not waited for longer than this. Epoch ms. */
+  readonly turnUntil: number | undefined;
   readonly bucket: Bucket;
-  /** Whether any stream was ever open. */
+  /** Whether any stream was ever open, in this login. */
   readonly connected: boolean;
   /** Over how many ms the server wants its clients to spread their return after a loss without a goodbye. */
   readonly windowMs: number | undefined;
 }
 
-/** What the state machine is told and never changes. */
+/** What the machine is told and never changes. */
 export interface Rules {
   readonly policies: ResolvedPolicies;
   readonly rateLimit: RateLimit | undefined;
   readonly healthyAfterMs: number;
   readonly canRefresh: boolean;
+  /** A time-out for headers tells when an attempt has failed, so that none is presumed open. */
+  readonly timesHeaders: boolean;
+  /** Tabs probe in turn. */
+  readonly takesTurns: boolean;
 }
 
-/** Time and chance of one input. */
+/** Time and chance of one input: epoch ms, and a number in [0, 1). */
 export interface Moment {
   readonly now: number;
   readonly random: number;
 }
 
-export interface Loss {
-  readonly disconnect: Disconnect;
-  readonly stream: StreamLabel;
-  /** It was this stream's attempt that stood for all. */
-  readonly knocker: boolean;
-  /** It was not lost before. */
-  readonly newcomer: boolean;
-  /** No other stream waits. */
-  readonly alone: boolean;
-  /** False for a stream that cannot be reopened: its loss decides nothing for the others. */
-  readonly reopenable: boolean;
-}
+export const healthy: Phase = { status: "healthy" };
 
-export interface Step {
-  readonly state: State;
-  readonly events: readonly SessionEvent[];
+/** A session in which nothing has happened yet. */
+export function begin(rules: Rules, now: number): State {
+  return {
+    phase: healthy,
+    streams: new Map(),
+    queue: [],
+    prober: undefined,
+    turnUntil: undefined,
+    bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, now),
+    connected: false,
+    windowMs: undefined,
+  };
 }
-
-/** `wait`: until the session lets it try. `stop`: throw. `stop-all`: so must all that wait. `end`: the session ended. */
-export type Verdict =
-  | { readonly action: "wait" }
-  | { readonly action: "stop" | "stop-all" | "end"; readonly why: string };

@@ -6,7 +6,7 @@ import {
   type Disconnect,
   type Reason,
 } from "../disconnect/disconnect.js";
-import type { Pause } from "../ports/environment.js";
+import type { Pause } from "../ports/pause.js";
 import { type Backoff, backoffMs, jitters } from "./backoff.js";
 
 /**

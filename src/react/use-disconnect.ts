@@ -1,7 +1,7 @@
 import type { Disconnect } from "../disconnect/disconnect.js";
-import type { Phase } from "../machine/state.js";
-import type { Session } from "../session/session.js";
-import { usePhase } from "./use-session.js";
+import type { SessionState } from "../machine/state.js";
+import type { Session } from "../session/types.js";
+import { useSessionState } from "./use-session.js";
 
 /**
  * The Disconnect that is in effect now: of a verdict until `restart()`, or of an outage until the path is open again.
@@ -13,10 +13,10 @@ import { usePhase } from "./use-session.js";
  * if (disconnect?.reason === "banned") return <p>Banned until {disconnect.until?.toLocaleString() ?? "further notice"}</p>;
  */
 export function useDisconnect(session: Session): Disconnect | undefined {
-  return usePhase(session, inEffect);
+  return useSessionState(session, inEffect);
 }
 
-function inEffect(phase: Phase): Disconnect | undefined {
-  if (phase.status === "ended") return phase.disconnect;
-  return "outage" in phase && phase.outage.down ? phase.outage.disconnect : undefined;
+function inEffect(state: SessionState): Disconnect | undefined {
+  if (state.status === "ended") return state.disconnect;
+  return "outage" in state && state.outage.down ? state.outage.disconnect : undefined;
 }

@@ -1,30 +1,30 @@
 import { useCallback, useSyncExternalStore } from "react";
 import { invalid } from "../check/invalid.js";
-import type { Phase } from "../machine/state.js";
-import type { Session } from "../session/session.js";
+import type { SessionState } from "../machine/state.js";
+import type { Session } from "../session/types.js";
 
 /**
- * Where the session stands. Renders again with each change of `session.phase`. On the server, and while the page
- * hydrates, nothing is wrong: `live`.
+ * Where the session stands. Renders again with each change of `session.state`. On the server, and while the page
+ * hydrates, nothing is wrong: `idle`.
  *
  * @throws TypeError if it is no session
  * @example
- * const phase = useSession(session);
- * if (phase.status === "waiting") return <p>Back at {new Date(phase.until).toLocaleTimeString()}</p>;
+ * const state = useSession(session);
+ * if (state.status === "waiting") return <p>Back at {new Date(state.until).toLocaleTimeString()}</p>;
  */
-export function useSession(session: Session): Phase {
-  return usePhase(session, (phase) => phase);
+export function useSession(session: Session): SessionState {
+  return useSessionState(session, (state) => state);
 }
 
-/** What `select` sees in the phase. Renders again only when that is another value. */
-export function usePhase<T>(session: Session, select: (phase: Phase) => T): T {
+/** What `select` sees in the state. Renders again only when that is another value. */
+export function useSessionState<T>(session: Session, select: (state: SessionState) => T): T {
   if (typeof session?.on !== "function") throw invalid("session", session, "a session");
-  const subscribe = useCallback((changed: () => void) => session.on("phase", changed), [session]);
+  const subscribe = useCallback((changed: () => void) => session.on("state", changed), [session]);
   return useSyncExternalStore(
     subscribe,
-    () => select(session.phase),
-    () => select(live),
+    () => select(session.state),
+    () => select(idle),
   );
 }
 
-const live: Phase = { status: "live" };
+const idle: SessionState = { status: "idle" };

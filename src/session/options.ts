@@ -7,9 +7,12 @@ import type { Rules } from "../machine/state.js";
 import { type Policies, resolvePolicies } from "../policy/policy.js";
 import { checkRateLimit, type RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
-import type { Environment } from "../ports/environment.js";
-import { type MethodEntry, nameOf } from "../stream/method.js";
-import type { Memory } from "./memory.js";
+import type { StreamEntry } from "../stream/method.js";
+import { methodName } from "../stream/method-name.js";
+import type { Extension } from "./extension.js";
+
+/** An entry of `methods`. Made by `method(…)`. */
+export type MethodEntry = StreamEntry;
 
 interface Options {
   /** How single methods are followed. Server streams without an entry are subscriptions, reopened as they were. */
@@ -27,25 +30,20 @@ interface Options {
    * Ms to wait for response headers. Servers that send none before the first message need it long. It gives up the
    * call, not the connection: over HTTP/2, let the transport find dead connections by `pingIntervalMs`. @default no limit
    */
-  readonly openTimeoutMs?: number;
-  /**
-   * Attends the server's `farewell.v1.SessionService`, if it has one: signs of life for all streams, notices ahead of time,
-   * and words that explain even an abort. The first stream waits for its welcome. It sends the header `farewell-session`,
-   * which CORS must allow for other origins. @default false
-   */
-  readonly companion?: boolean;
+  readonly headersTimeoutMs?: number;
   /** For so many ms, a notice explains a stream that is cut. @default 10_000 */
-  readonly noticeMs?: number;
+  readonly noticeTtlMs?: number;
   /** The app's own `google.rpc.ErrorInfo`: domain, then reason, to a Disconnect reason. */
   readonly reasons?: ReasonMappings;
   /** What a bare abort means on this server, if it can only kick by cutting the stream. @default "aborted" */
   readonly abortedMeans?: Reason;
   /** The transport's `Http2SessionManager` (connect-node): tells a lost connection from a stream that was reset. */
   readonly connection?: { state(): ConnectionState };
-  /** The device and the page around the session: `pageEnvironment()` of `farewell/browser`. @default always ready */
-  readonly environment?: Environment;
-  /** What outlives a reload and holds in every tab: `tabMemory({ account })` of `farewell/browser`. @default none */
-  readonly memory?: Memory;
+  /**
+   * Who takes part in the session: the page and its tabs (`browser({ account })` of `farewell/browser`), the server's control
+   * stream (`controlStream()` of `farewell/control-stream`). @default none
+   */
+  readonly extensions?: readonly Extension[];
   /** Time and chance. @default the system's */
   readonly clock?: Clock;
   /** Gets what listeners, policy functions and `refresh` throw. @default globalThis.reportError, else console.error */
@@ -58,18 +56,16 @@ export type SessionOptions = Options &
 
 /** Options, checked and filled in. */
 export interface Settings {
-  readonly rules: Rules;
+  readonly rules: Omit<Rules, "takesTurns">;
   readonly reasons: readonly string[];
   readonly mappings: ReasonMappings;
   readonly entries: ReadonlyMap<string, MethodEntry>;
   readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
-  readonly openTimeoutMs: number | undefined;
-  readonly companion: boolean;
-  readonly noticeMs: number;
+  readonly headersTimeoutMs: number | undefined;
+  readonly noticeTtlMs: number;
   readonly abortedMeans: Reason | undefined;
   readonly connection: { state(): ConnectionState } | undefined;
-  readonly environment: Environment | undefined;
-  readonly memory: Memory | undefined;
+  readonly extensions: readonly Extension[];
   readonly clock: Clock;
   readonly reportError: (error: unknown) => void;
 }
@@ -80,14 +76,12 @@ const known = [
   "rateLimit",
   "refresh",
   "healthyAfterMs",
-  "openTimeoutMs",
-  "companion",
-  "noticeMs",
+  "headersTimeoutMs",
+  "noticeTtlMs",
   "reasons",
   "abortedMeans",
   "connection",
-  "environment",
-  "memory",
+  "extensions",
   "clock",
   "reportError",
 ] as const satisfies readonly (keyof SessionOptions)[];
@@ -104,14 +98,12 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     rateLimit = { burst: 5, perMs: 60_000 },
     refresh,
     healthyAfterMs = 10_000,
-    openTimeoutMs,
-    companion = false,
-    noticeMs = 10_000,
+    headersTimeoutMs,
+    noticeTtlMs = 10_000,
     reasons: mappings = {},
     abortedMeans,
     connection,
-    environment,
-    memory,
+    extensions = [],
     clock = systemClock,
     reportError = report,
   } = options as Options & { readonly policies?: Policies };
@@ -130,18 +122,19 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
   methods.forEach((entry: MethodEntry, index) => {
     const { method } = objectOf(`methods[${index}]`, entry) as unknown as MethodEntry;
     if (!method) throw invalid(`methods[${index}]`, entry, "an entry made by method(…)");
-    const name = nameOf(method);
+    const name = methodName(method);
     if (entries.has(name)) throw invalid(`methods[${index}]`, name, "one entry for each method");
     entries.set(name, entry);
   });
   functionOr("refresh", refresh);
   functionOr("reportError", reportError);
   if (connection !== undefined) functionIn("connection.state", connection?.state);
-  if (environment !== undefined) functionIn("environment.watch", environment?.watch);
-  if (memory !== undefined) functionIn("memory.recall", memory?.recall);
+  if (!Array.isArray(extensions)) throw invalid("extensions", extensions, "an array of extensions, such as browser()");
+  extensions.forEach((extension, index) => {
+    functionIn(`extensions[${index}]`, extension);
+  });
   for (const name of ["now", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
-  if (openTimeoutMs !== undefined) numberIn("openTimeoutMs", openTimeoutMs, 1);
-  if (typeof companion !== "boolean") throw invalid("companion", companion, "true or false");
+  if (headersTimeoutMs !== undefined) numberIn("headersTimeoutMs", headersTimeoutMs, 1);
   if (abortedMeans !== undefined) oneOf("abortedMeans", abortedMeans, reasons);
   return {
     rules: {
@@ -149,18 +142,17 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
       rateLimit: rateLimit === false ? undefined : checkRateLimit("rateLimit", rateLimit),
       healthyAfterMs: numberIn("healthyAfterMs", healthyAfterMs, 0),
       canRefresh: refresh !== undefined,
+      timesHeaders: headersTimeoutMs !== undefined,
     },
     reasons,
     mappings,
     entries,
     refresh,
-    openTimeoutMs,
-    companion,
-    noticeMs: numberIn("noticeMs", noticeMs, 0),
+    headersTimeoutMs,
+    noticeTtlMs: numberIn("noticeTtlMs", noticeTtlMs, 0),
     abortedMeans,
     connection,
-    environment,
-    memory,
+    extensions,
     clock,
     reportError: (error) => {
       try {

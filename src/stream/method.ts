@@ -1,20 +1,21 @@
-import {
-  create,
-  type DescMessage,
-  type DescMethod,
-  type DescMethodBiDiStreaming,
-  type DescMethodServerStreaming,
-  type Message,
-  type MessageInitShape,
-  type MessageShape,
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodServerStreaming,
+  MessageInitShape,
+  MessageShape,
 } from "@bufbuild/protobuf";
 import { functionOr, invalid, numberIn, objectOf } from "../check/invalid.js";
+import { methodName } from "./method-name.js";
+import { createPositions, type Position, type Positions } from "./positions.js";
+import { type Requests, type Resume, resumedRequests, sameRequest } from "./request.js";
 
 interface Shared<O extends DescMessage> {
   /** The stream has no natural end: a clean end is a loss. @default false */
   readonly endless?: boolean;
   /** Lost after this many ms in which the caller waited and no message came. @default no watchdog */
-  readonly silenceMs?: number;
+  readonly idleTimeoutMs?: number;
   /**
    * Where a message stands in its stream; positions grow. A message whose position does not is a duplicate and is
    * dropped. If positions had no holes, a hole after a reopening is reported as `streamGap`.
@@ -40,14 +41,18 @@ export interface BidiStreamOptions<I extends DescMessage, O extends DescMessage>
   readonly resume: (first: MessageShape<I>, last: MessageShape<O> | undefined) => Iterable<MessageInitShape<I>>;
 }
 
-/** An entry of `createSession`'s `methods`. Made by {@link method}. */
-export interface MethodEntry {
+/** What {@link method} makes of its options, for the streams of one method. */
+export interface StreamEntry {
   readonly method: DescMethod;
   readonly endless: boolean;
   readonly finite: boolean;
-  readonly silenceMs: number | undefined;
-  readonly position: ((message: never) => number | bigint) | undefined;
-  readonly resume: ((first: never, last: never) => unknown) | undefined;
+  readonly idleTimeoutMs: number | undefined;
+  /** Whether the server is asked for what was missed. */
+  readonly resumes: boolean;
+  /** The messages that open an attempt: `first` is the caller's first message, `last` the last one that it got. */
+  readonly requests: Requests;
+  /** Where one stream stands, if its messages say so. */
+  readonly positions: (() => Positions) | undefined;
 }
 
 /**
@@ -64,65 +69,37 @@ export interface MethodEntry {
 export function method<I extends DescMessage, O extends DescMessage>(
   method: DescMethodBiDiStreaming<I, O>,
   options: BidiStreamOptions<I, O>,
-): MethodEntry;
+): StreamEntry;
 export function method<I extends DescMessage, O extends DescMessage>(
   method: DescMethodServerStreaming<I, O>,
   options: ServerStreamOptions<I, O>,
-): MethodEntry;
+): StreamEntry;
 export function method(
   method: DescMethod,
   options: Partial<ServerStreamOptions<DescMessage, DescMessage>> | BidiStreamOptions<DescMessage, DescMessage>,
-): MethodEntry {
+): StreamEntry {
   const kind = method?.methodKind;
   if (kind !== "server_streaming" && kind !== "bidi_streaming") {
     throw invalid("method", kind ?? method, "a server-streaming or bidi-streaming method, such as Service.method.name");
   }
-  const at = `method(${nameOf(method)})`;
-  const known = ["endless", "silenceMs", "position", "resume", ...(kind === "server_streaming" ? ["finite"] : [])];
-  const { endless = false, finite = false, silenceMs, position, resume } = objectOf(at, options, known);
+  const at = `method(${methodName(method)})`;
+  const known = ["endless", "idleTimeoutMs", "position", "resume", ...(kind === "server_streaming" ? ["finite"] : [])];
+  const { endless = false, finite = false, idleTimeoutMs, position, resume } = objectOf(at, options, known);
   for (const [name, flag] of Object.entries({ endless, finite })) {
     if (typeof flag !== "boolean") throw invalid(`${at}.${name}`, flag, "true or false");
   }
   if (endless && finite) throw invalid(`${at}.finite`, finite, "false, because the method is endless");
-  if (silenceMs !== undefined) numberIn(`${at}.silenceMs`, silenceMs, 1);
+  if (idleTimeoutMs !== undefined) numberIn(`${at}.idleTimeoutMs`, idleTimeoutMs, 1);
   functionOr(`${at}.position`, position);
   functionOr(`${at}.resume`, resume);
   if (kind === "bidi_streaming" && !resume)
     throw invalid(`${at}.resume`, resume, "a function that opens the new stream");
-  return { method, endless, finite, silenceMs, position, resume } as MethodEntry;
-}
-
-/** The messages that open an attempt: none the first time, for the caller's own come then. */
-export function requestOf(
-  method: DescMethod,
-  entry: MethodEntry | undefined,
-  first: MessageInitShape<DescMessage> | undefined,
-  last: Message | undefined,
-): Iterable<MessageInitShape<DescMessage>> {
-  if (first === undefined) return [];
-  const request = create(method.input, first);
-  const resume = entry?.resume as ((first: Message, last: Message | undefined) => unknown) | undefined;
-  if (!resume || (method.methodKind === "server_streaming" && last === undefined)) return [request];
-  const answer = resume(request, last);
-  const requests = method.methodKind === "bidi_streaming" ? [...(answer as Iterable<unknown>)] : [answer];
-  return requests.map((message) => checkRequest(method, message));
-}
-
-/** A misspelt field would be dropped without a word, and the stream would start from the beginning. */
-function checkRequest(method: DescMethod, message: unknown): MessageInitShape<DescMessage> {
-  const { fields, oneofs } = method.input;
-  const known = [...fields, ...oneofs].map(({ localName }) => localName);
-  return objectOf(`method(${nameOf(method)}).resume`, message, [...known, "$typeName", "$unknown"]) as never;
-}
-
-/** @throws TypeError that names the method, where `position` answers with something else. */
-export function positionOf(entry: MethodEntry, message: Message): number | bigint {
-  const at: unknown = entry.position?.(message as never);
-  if (typeof at === "bigint" || Number.isInteger(at)) return at as number | bigint;
-  throw invalid(`method(${nameOf(entry.method)}).position`, at, "to answer with an integer or a bigint");
-}
-
-/** `package.Service/Method`, as in the request's path. */
-export function nameOf(method: DescMethod): string {
-  return `${method.parent.typeName}/${method.name}`;
+  const flags = { endless, finite, idleTimeoutMs } as Pick<StreamEntry, "endless" | "finite" | "idleTimeoutMs">;
+  return {
+    ...flags,
+    method,
+    resumes: resume !== undefined,
+    requests: resume ? resumedRequests(method, resume as Resume) : sameRequest(method),
+    positions: position ? () => createPositions(methodName(method), position as Position) : undefined,
+  };
 }

@@ -1,5 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
-import { type MethodEntry, positionOf } from "./method.js";
+import { invalid } from "../check/invalid.js";
+
+/** An app's `position`, whatever its method's messages are. */
+export type Position = (message: Message) => unknown;
 
 /** Where one stream stands, by its method's `position`. */
 export interface Positions {
@@ -15,8 +18,7 @@ export interface Positions {
  *
  * @throws TypeError from `take`, if the app's `position` answers with something that is no position
  */
-export function createPositions(entry: MethodEntry | undefined): Positions | undefined {
-  if (!entry?.position) return undefined;
+export function createPositions(method: string, position: Position): Positions {
   let last: number | bigint | undefined;
   let dense = true;
   let afterReopening = false;
@@ -25,7 +27,7 @@ export function createPositions(entry: MethodEntry | undefined): Positions | und
       afterReopening = true;
     },
     take(message) {
-      const at = positionOf(entry, message);
+      const at = checked(method, position(message));
       if (last === undefined) {
         last = at;
         return 0;
@@ -44,4 +46,9 @@ export function createPositions(entry: MethodEntry | undefined): Positions | und
 function between(last: number | bigint, next: number | bigint): number {
   if (typeof last === "number" && typeof next === "number") return next - last - 1;
   return Number(BigInt(next) - BigInt(last)) - 1;
+}
+
+function checked(method: string, at: unknown): number | bigint {
+  if (typeof at === "bigint" || (typeof at === "number" && Number.isInteger(at))) return at;
+  throw invalid(`method(${method}).position`, at, "to answer with an integer or a bigint");
 }

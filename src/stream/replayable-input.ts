@@ -1,5 +1,5 @@
 /** A caller's live input, handed from one attempt to the next. */
-export interface Feed<T> {
+export interface ReplayableInput<T> {
   /** The first message, once it was read. */
   readonly first: T | undefined;
   /** The input of one attempt: `preamble`, then what the caller sends. It ends early when `retire` is called. */
@@ -13,7 +13,10 @@ export interface Feed<T> {
  * has ended meanwhile goes to the next one; a message that an attempt took may be lost with it. What `source` throws is
  * the caller's own error and goes to `failed`: to a transport it would look like a lost stream.
  */
-export function createFeed<T>(source: AsyncIterable<T>, failed: (error: unknown) => void): Feed<T> {
+export function createReplayableInput<T>(
+  source: AsyncIterable<T>,
+  failed: (error: unknown) => void,
+): ReplayableInput<T> {
   const iterator = source[Symbol.asyncIterator]();
   let ahead: Promise<IteratorResult<T>> | undefined;
   let first: T | undefined;

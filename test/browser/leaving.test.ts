@@ -71,7 +71,7 @@ describe.concurrent("a user who follows a link and comes back", () => {
 
   test("in the middle of an attempt takes it back, and tries again", async ({ stage }) => {
     const server = await stage.server({ httpVersion: "1.1" });
-    const session = { openTimeoutMs: 60_000 };
+    const session = { headersTimeoutMs: 60_000 };
     const tab = await stage.open(await stage.device(), server, { session }, outage);
     await tab.says("connected");
     server.answer = "silence";

@@ -31,7 +31,7 @@ describe.concurrent("three tabs that lose their server together", () => {
     ["crashes", ({ page }) => crash(page)],
   ])("wait for one knock at a time, and replace the tab that knocked when it %s", async ([, end], { stage }) => {
     const server = await stage.server({ httpVersion: "1.1" });
-    const tabs = await open(3, await stage.device(), server, stage, { session: { openTimeoutMs: 60_000 } });
+    const tabs = await open(3, await stage.device(), server, stage, { session: { headersTimeoutMs: 60_000 } });
     server.answer = "silence";
     server.cut();
     await vi.waitFor(() => expect(server.subscriptions()).toBe(4), patience);
@@ -118,7 +118,7 @@ describe.concurrent("a page that is loaded twenty times in an outage", () => {
 
   test("makes no more if each attempt is cut short by the next load", async ({ stage }) => {
     const server = await stage.server({ httpVersion: "1.1" });
-    const session = { ...impatient.session, openTimeoutMs: 60_000 };
+    const session = { ...impatient.session, headersTimeoutMs: 60_000 };
     const tab = await stage.open(await stage.device(), server, { session }, outage);
     await tab.says("connected");
     server.answer = "silence";

@@ -3,10 +3,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { useLayoutEffect } from "react";
 import { renderToString } from "react-dom/server";
 import { describe, expect, test, vi } from "vitest";
-import type { Phase, Session } from "../../src/index.js";
-import type { Environment, Pause } from "../../src/ports/environment.js";
+import type { Session, SessionState } from "../../src/index.js";
 import { useDisconnect, useSession } from "../../src/react/index.js";
 import { toConnectError } from "../../src/server/index.js";
+import { createFakeDevice } from "../device.js";
 import { collect } from "../in-memory.js";
 import { createStage } from "./stage.js";
 
@@ -41,41 +41,41 @@ describe("useSession", () => {
     const { session, chat } = start();
     await page.render(<Status session={session} />);
     await page.happens(() => collect(chat.subscribe({})));
-    expect(page.text).toBe("live");
+    expect(page.text).toBe("connecting");
     await page.happens(() => served(0).end(down()));
     expect(page.text).toBe("waiting");
     await page.happens(() => stage.clock.advance(750));
-    expect(page.text).toBe("knocking");
+    expect(page.text).toBe("probing");
     await page.happens(() => served(1).send(1));
-    expect(page.text).toBe("following");
+    expect(page.text).toBe("recovering");
     await page.happens(() => session.close());
     expect(page.text).toBe("closed");
   });
 
   test("shows that the session is paused, and goes on", async () => {
-    const device = createDevice();
-    const { session, chat } = start({ environment: device });
+    const device = createFakeDevice();
+    const { session, chat } = start({ extensions: [device.extension] });
     await page.render(<Status session={session} />);
     await page.happens(() => collect(chat.subscribe({})));
-    await page.happens(() => device.turn("offline"));
+    await page.happens(() => device.become("offline"));
     expect(page.text).toBe("paused");
-    await page.happens(() => device.turn(undefined));
+    await page.happens(() => device.become(undefined));
     expect(page.text).toBe("waiting");
     await page.happens(() => session.close());
   });
 
-  test("hands over the very object that session.phase is, so that all of it can be read", async () => {
+  test("hands over the very object that session.state is, so that all of it can be read", async () => {
     const { session, chat } = start();
-    let phase: Phase | undefined;
+    let state: SessionState | undefined;
     function Reader() {
-      phase = useSession(session);
+      state = useSession(session);
       return null;
     }
     await page.render(<Reader />);
     await page.happens(() => collect(chat.subscribe({})));
     await page.happens(() => served(0).end(down()));
-    expect(phase).toBe(session.phase);
-    expect(phase).toMatchObject({ status: "waiting", until: stage.clock.now() + 750 });
+    expect(state).toBe(session.state);
+    expect(state).toMatchObject({ status: "waiting", until: stage.clock.now() + 750 });
     await page.happens(() => session.close());
   });
 
@@ -86,7 +86,7 @@ describe("useSession", () => {
     await page.happens(() => served(0).end(banned()));
     expect(page.text).toBe("ended");
     await page.happens(() => session.restart());
-    expect(page.text).toBe("live");
+    expect(page.text).toBe("idle");
   });
 
   test("misses no change between its first render and its subscription", async () => {
@@ -108,7 +108,7 @@ describe("useSession", () => {
     await page.render(<Status session={second} />);
     expect(listeners.map(({ count }) => count)).toEqual([0, 1]);
     await page.happens(() => first.close());
-    expect(page.text).toBe("live");
+    expect(page.text).toBe("idle");
     await page.happens(() => second.close());
     expect(page.text).toBe("closed");
     await page.leave();
@@ -119,10 +119,10 @@ describe("useSession", () => {
     const { session } = start();
     session.close();
     const html = renderToString(<Status session={session} />);
-    expect(html).toBe("live");
+    expect(html).toBe("idle");
     const seen = new Set<string>();
     await page.hydrate(html, <Status session={session} seen={seen} />);
-    expect([...seen]).toEqual(["live", "closed"]);
+    expect([...seen]).toEqual(["idle", "closed"]);
     expect(page.text).toBe("closed");
   });
 
@@ -147,21 +147,21 @@ describe("useDisconnect", () => {
     expect(page.text).toBe("maintenance");
     stage.server.refuse = undefined;
     await page.happens(() => stage.clock.advance(5_000));
-    expect(session.phase).toMatchObject({ status: "following", outage: { down: true } }); // not refused, not open either
+    expect(session.state).toMatchObject({ status: "recovering", outage: { down: true } }); // not refused, not open either
     expect(page.text).toBe("maintenance");
     await page.happens(() => served(2).send(1));
-    expect(session.phase).toMatchObject({ status: "following", outage: { down: false } });
+    expect(session.state).toMatchObject({ status: "recovering", outage: { down: false } });
     expect(page.text).toBe("all is well");
     await page.happens(() => session.close());
   });
 
   test("tells why the device cannot go on, in the words of the outage", async () => {
-    const device = createDevice();
-    const { session, chat } = start({ environment: device });
+    const device = createFakeDevice();
+    const { session, chat } = start({ extensions: [device.extension] });
     await page.render(<Banner session={session} />);
     await page.happens(() => collect(chat.subscribe({})));
-    await page.happens(() => device.turn("offline"));
-    expect(session.phase.status).toBe("paused");
+    await page.happens(() => device.become("offline"));
+    expect(session.state.status).toBe("paused");
     expect(page.text).toBe("network");
     await page.happens(() => session.close());
     expect(page.text).toBe("all is well");
@@ -172,7 +172,7 @@ describe("useDisconnect", () => {
     await page.render(<Banner session={session} />);
     await page.happens(() => collect(chat.subscribe({})));
     await page.happens(() => served(0).end(new ConnectError("expired", Code.Unauthenticated)));
-    expect(session.phase.status).toBe("refreshing");
+    expect(session.state.status).toBe("refreshing");
     expect(page.text).toBe("unauthenticated");
     await page.happens(() => session.close());
   });
@@ -196,13 +196,13 @@ describe("useDisconnect", () => {
     await page.happens(() => collect(chat.subscribe({})));
     renders.length = 0;
     const steps: string[] = [];
-    session.on("phase", ({ status }) => steps.push(status));
+    session.on("state", ({ status }) => steps.push(status));
     await page.happens(() => served(0).end(down()));
     await page.happens(() => stage.clock.advance(749));
     await page.happens(() => stage.clock.advance(1));
     await page.happens(() => stage.clock.advance(500)); // not refused
     await page.happens(() => served(1).send(1));
-    expect(steps).toEqual(["waiting", "knocking", "following", "following"]);
+    expect(steps).toEqual(["healthy", "waiting", "probing", "recovering", "recovering"]);
     expect(renders).toHaveLength(4); // twice, and StrictMode doubles each
     await page.happens(() => session.close());
   });
@@ -213,7 +213,7 @@ describe("useDisconnect", () => {
     await stage.clock.settle();
     served(0).end(banned());
     await stage.clock.settle();
-    expect(session.phase.status).toBe("ended");
+    expect(session.state.status).toBe("ended");
     const html = renderToString(<Banner session={session} />);
     expect(html).toBe("all is well");
     await page.hydrate(html, <Banner session={session} />);
@@ -221,26 +221,7 @@ describe("useDisconnect", () => {
   });
 });
 
-/** A device that goes offline when a test says so. */
-function createDevice(): Environment & { turn(pause: Pause | undefined): void } {
-  let pause: Pause | undefined;
-  const watchers = new Set<() => void>();
-  return {
-    get pause() {
-      return pause;
-    },
-    watch(changed) {
-      watchers.add(changed);
-      return () => watchers.delete(changed);
-    },
-    turn(next) {
-      pause = next;
-      for (const changed of watchers) changed();
-    },
-  };
-}
-
-/** How many listen to the phase of a session now. */
+/** How many listen to the state of a session now. */
 function countListeners(session: Session): { readonly count: number } {
   let count = 0;
   const { on } = session;

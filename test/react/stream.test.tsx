@@ -100,7 +100,7 @@ describe("a stream that a component follows", () => {
     await page.render(<Room chat={chat} />);
     await page.happens(() => served(0).send(1));
     await page.happens(() => served(0).end(down()));
-    expect(session.phase.status).toBe("waiting");
+    expect(session.state.status).toBe("waiting");
     expect(page.text).toBe("lobby open: 1");
     await page.happens(() => stage.clock.advance(750));
     expect(served(1).request).toMatchObject({ afterId: 1 });

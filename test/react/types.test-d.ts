@@ -1,17 +1,17 @@
 import { expectTypeOf, test } from "vitest";
 import type { ChatService, Message } from "../../examples/gen/chat/v1/chat_pb.js";
-import type { Disconnect, FarewellClient, Phase, Session } from "../../src/index.js";
+import type { Disconnect, FarewellClient, Session, SessionState } from "../../src/index.js";
 import { type Following, useDisconnect, useSession, useStream } from "../../src/react/index.js";
 
 declare const session: Session;
 declare const chat: FarewellClient<typeof ChatService>;
 
-test("a session's phase is a union by status", () => {
-  const phase = useSession(session);
-  expectTypeOf(phase).toEqualTypeOf<Phase>();
-  if (phase.status === "waiting") expectTypeOf(phase.until).toEqualTypeOf<number>();
+test("a session's state is a union by status", () => {
+  const state = useSession(session);
+  expectTypeOf(state).toEqualTypeOf<SessionState>();
+  if (state.status === "waiting") expectTypeOf(state.until).toEqualTypeOf<number>();
   // @ts-expect-error only a wait has an end
-  if (phase.status === "knocking") phase.until;
+  if (state.status === "probing") state.until;
 });
 
 test("a Disconnect in effect is a union by reason, or undefined", () => {

@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { describe, expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
+import { controlStream } from "../../src/control-stream/index.js";
 import { disconnectOf } from "../../src/index.js";
 import { createBouncer, SessionService, sessionService } from "../../src/server/index.js";
 import { collect } from "../in-memory.js";
@@ -63,7 +64,7 @@ describe.each(names)("to %s", (name) => {
     const { url, bouncer, calls } = await startAttendedServer(client.httpVersion);
     // Over several connections an abort may overtake the words about it, but not by as much as it takes to come back.
     const policies = { aborted: unhurried, network: unhurried };
-    const { session, chat, lines } = sessionAt(linkTo(url, client), { companion: true, policies });
+    const { session, chat, lines } = sessionAt(linkTo(url, client), { extensions: [controlStream()], policies });
     own(session);
     const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
     await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 2)).toBe(true), patience);
@@ -90,7 +91,7 @@ describe.each(names)("to %s", (name) => {
       own,
       client,
       { subscribe: twoThenSilence, say: () => ({ id: 1 }) },
-      { companion: true },
+      { extensions: [controlStream()] },
     );
     const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
     await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 2)).toBe(true), patience);

@@ -15,7 +15,7 @@ import { read, sessionAt, twoThenSilence } from "./session-at.js";
 // An abort can be lost on its way into Node's fetch (nodejs/undici#4627). Nobody may wait for it.
 
 const own = leaveNothing();
-const watched = method(ChatService.method.subscribe, { silenceMs: 50 });
+const watched = method(ChatService.method.subscribe, { idleTimeoutMs: 50 });
 
 describe.each(connectWeb)("to %s,", (name) => {
   async function start(fetch: typeof globalThis.fetch, options = {}) {

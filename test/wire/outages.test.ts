@@ -147,7 +147,7 @@ describe.each(connectNode)("to %s,", (name) => {
     expect(error).toBe(attempts[0]?.error);
     expect(disconnectOf(error)?.reason).toBe("network");
     expect(uploads).toBe(1);
-    expect(session.phase.status).not.toBe("ended");
+    expect(session.state.status).not.toBe("ended");
     expect(lines.filter((line) => line.startsWith("disconnected"))).toEqual(["disconnected: network"]);
     expect(lines.filter((line) => line.startsWith("streamEnded"))).toEqual(["streamEnded: 1 stopped"]);
     session.close();

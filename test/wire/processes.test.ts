@@ -33,7 +33,7 @@ describe.each(names)("to %s, a session", (name) => {
     const stuck = own(await startChild({ httpVersion }));
     const other = own(await startChild({ httpVersion }));
     const relay = own(await startRelay(stuck.url));
-    const { arrive, outages } = subscribe(name, relay.url, { methods: [watched], openTimeoutMs: 200 }, ping);
+    const { arrive, outages } = subscribe(name, relay.url, { methods: [watched], headersTimeoutMs: 200 }, ping);
     await arrive(3);
     stuck.kill("SIGSTOP");
     relay.lead(other.url);
@@ -43,7 +43,7 @@ describe.each(names)("to %s, a session", (name) => {
 
   test("notices by its watchdog that a process stopped answering, and goes on when it wakes", async () => {
     const child = own(await startChild({ httpVersion }));
-    const { arrive, outages, events } = subscribe(name, child.url, { methods: [watched], openTimeoutMs: 200 });
+    const { arrive, outages, events } = subscribe(name, child.url, { methods: [watched], headersTimeoutMs: 200 });
     await arrive(3);
     child.kill("SIGSTOP");
     const losses = () => events.filter(([type]) => type === "streamLost").map(([, loss]) => loss);
@@ -115,7 +115,7 @@ const follow = {
   resume: (request: SubscribeRequest, last: Message) => ({ ...request, afterId: last.id }),
 };
 const resumable = method(ChatService.method.subscribe, follow);
-const watched = method(ChatService.method.subscribe, { ...follow, silenceMs: 200 });
+const watched = method(ChatService.method.subscribe, { ...follow, idleTimeoutMs: 200 });
 const ping = { pingIntervalMs: 50, pingTimeoutMs: 50 };
 
 function reasonOf(payload: unknown): string {

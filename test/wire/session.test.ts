@@ -102,7 +102,7 @@ describe.each(h2)("with the session manager, to %s,", (name) => {
     expect(error).toBe(attempts[1]?.error);
     expect(disconnectOf(error)).toMatchObject({ reason: "kicked", said: false, source: "transport" });
     expect(lines).toContain("disconnected: network");
-    expect(session.phase.status).toBe("ended");
+    expect(session.state.status).toBe("ended");
   });
 });
 
@@ -134,8 +134,8 @@ const follow = {
 const resumable = method(ChatService.method.subscribe, follow);
 
 const impatient: SessionOptions = {
-  methods: [method(ChatService.method.subscribe, { ...follow, silenceMs: 100 })],
-  openTimeoutMs: 100,
+  methods: [method(ChatService.method.subscribe, { ...follow, idleTimeoutMs: 100 })],
+  headersTimeoutMs: 100,
 };
 
 /** What comes after the ending. */

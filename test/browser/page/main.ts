@@ -2,13 +2,22 @@ import type { Interceptor } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { ChatService } from "../../../examples/gen/chat/v1/chat_pb.js";
 import { browser } from "../../../src/browser/index.js";
+import { controlStream } from "../../../src/control-stream/index.js";
 import { createClient, createSession, type Disconnect, disconnectOf, method } from "../../../src/index.js";
 import type { SetUp } from "./set-up.js";
 
 // A chat as a user sees it: a line that says how things are, the messages, and two buttons.
 
 const setUp: SetUp = JSON.parse(new URL(location.href).searchParams.get("set-up") ?? "{}");
-const { protocol, api = location.origin, account, memory = true, login = "", session: options = {} } = setUp;
+const {
+  protocol,
+  api = location.origin,
+  account,
+  memory = true,
+  login = "",
+  session: options = {},
+  controlStream: attends = false,
+} = setUp;
 const given = <T extends object>(fields: T) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
@@ -24,10 +33,13 @@ const { hiddenAfterMs, asleepAfterMs, coolDownMs, rememberMs } = setUp;
 
 const session = createSession(transportTo({ baseUrl: api, interceptors: [introduce], useBinaryFormat: true }), {
   ...options,
-  ...browser({
-    ...given({ hiddenAfterMs, asleepAfterMs }),
-    ...(memory && { account, ...given({ coolDownMs, rememberMs }) }),
-  }),
+  extensions: [
+    browser({
+      ...given({ hiddenAfterMs, asleepAfterMs }),
+      ...(memory && { account, ...given({ coolDownMs, rememberMs }) }),
+    }),
+    ...(attends ? [controlStream()] : []),
+  ],
   methods: [
     method(ChatService.method.subscribe, {
       endless: true,
@@ -69,18 +81,18 @@ session.on("reconnecting", ({ disconnect, afterMs, attempt }) => {
   show(waitOf(disconnect, afterMs));
 });
 // After a reload in an outage nothing was scheduled anew: the page goes on with the wait of the page before it.
-session.on("phase", (phase) => {
-  if (phase.status === "waiting" && statuses.at(-1) === "connecting") {
-    show(waitOf(phase.outage.disconnect, phase.until - Date.now()));
+session.on("state", (state) => {
+  if (state.status === "waiting" && statuses.at(-1) === "connecting") {
+    show(waitOf(state.outage.disconnect, state.until - Date.now()));
   }
 });
 session.on("ended", ({ disconnect }) => show(farewellOf(disconnect)));
 
 for (const type of [
-  ...["connected", "disconnected", "reconnecting", "reconnected", "paused", "ended", "phase"],
+  ...["connected", "disconnected", "reconnecting", "reconnected", "paused", "ended", "state"],
   ...["streamOpened", "streamLost", "streamReopened", "streamEnded"],
 ] as const) {
-  session.on(type as "phase", (payload) => {
+  session.on(type as "state", (payload) => {
     const brief = JSON.stringify(payload, (key, value) => (key === "cause" || key === "error" ? undefined : value));
     events.push(`${new Date().toISOString().slice(14)} ${type} ${brief}`);
   });
@@ -118,7 +130,7 @@ async function subscribe(): Promise<void> {
     }
     show("the stream is complete");
   } catch (error) {
-    const { status } = session.phase;
+    const { status } = session.state;
     if (status !== "ended") show(`stopped: ${disconnectOf(error)?.reason ?? error}`);
   }
 }

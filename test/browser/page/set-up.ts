@@ -14,8 +14,10 @@ export interface SetUp {
   readonly asleepAfterMs?: number;
   readonly coolDownMs?: number;
   readonly rememberMs?: number;
+  /** Whether it attends the server's control stream. @default false */
+  readonly controlStream?: boolean;
   /** Of `createSession`, as far as they are data. */
-  readonly session?: Pick<SessionOptions, "policies" | "rateLimit" | "healthyAfterMs" | "openTimeoutMs" | "companion">;
+  readonly session?: Pick<SessionOptions, "policies" | "rateLimit" | "healthyAfterMs" | "headersTimeoutMs">;
 }
 
 /** What a page shows to tests alone. */

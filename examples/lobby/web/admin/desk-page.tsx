@@ -21,7 +21,7 @@ const remember = (sightings: readonly Sighting[], sighting: Sighting) =>
 
 export function DeskPage({ desk, onDenied }: Props) {
   const { timeline, session, admin } = desk;
-  const phase = useSession(session);
+  const state = useSession(session);
   const {
     value: sightings,
     status,
@@ -67,7 +67,7 @@ export function DeskPage({ desk, onDenied }: Props) {
         <Deploy desk={desk} act={act} />
         <Bans sightings={sightings} admin={admin} act={act} />
       </main>
-      <Timeline sightings={sightings} isLive={phase.status === "live" || phase.status === "following"} />
+      <Timeline sightings={sightings} isLive={state.status === "healthy" || state.status === "recovering"} />
     </div>
   );
 }

@@ -28,7 +28,7 @@ export function openDesk(gameUrl: string, token: string): Desk {
     methods: [
       method(TimelineService.method.watch, {
         endless: true,
-        silenceMs: 15_000,
+        idleTimeoutMs: 15_000,
         resume: (_, last) => ({ afterId: last.id }),
         position: ({ id }) => id,
       }),

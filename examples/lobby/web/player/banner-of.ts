@@ -1,6 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
-import type { Phase } from "farewell";
+import type { SessionState } from "farewell";
 import type { Announcement } from "../../../gen/lobby/v1/lobby_pb.js";
 import { clockTime } from "../shared/time.js";
 
@@ -13,7 +13,7 @@ export interface BannerText {
   readonly action?: "retry" | "again";
 }
 
-/** What is known beside the phase. */
+/** What is known beside the state. */
 interface Known {
   readonly status: "pending" | "open" | "complete" | "failed";
   readonly error: unknown;
@@ -24,29 +24,31 @@ interface Known {
 
 /** What the player has to know about the connection: the worst first, or nothing where all is well. Pure. */
 export function bannerOf(
-  phase: Phase,
+  state: SessionState,
   { status, error, announcement, isBack }: Known,
   now: number,
 ): BannerText | undefined {
-  switch (phase.status) {
+  switch (state.status) {
     case "paused":
-      return phase.why === "offline"
+      return state.why === "offline"
         ? { tone: "bad", text: "You are offline. The room comes back with your connection." }
         : { tone: "note", text: "Paused" };
     case "waiting":
-      return waiting(phase);
+      return waiting(state);
     case "refreshing":
-    case "knocking":
+    case "probing":
       return { tone: "warn", text: "Reconnecting…" };
-    case "following":
-      if (phase.outage.down) return { tone: "warn", text: "Reconnecting…" };
+    case "recovering":
+      if (state.outage.down) return { tone: "warn", text: "Reconnecting…" };
       break;
-    case "live":
+    case "idle":
+    case "connecting":
+    case "healthy":
     case "ended":
     case "closed":
       break;
     default:
-      return phase satisfies never;
+      return state satisfies never;
   }
   if (status === "failed") return { tone: "bad", text: `${ConnectError.from(error).rawMessage}.`, action: "again" };
   if (isBack) return { tone: "good", text: "Back. You missed nothing." };
@@ -56,7 +58,7 @@ export function bannerOf(
   return { tone: "note", text: `Maintenance: ${announcement.text}.`, countdown: { words: "It begins in", until: at } };
 }
 
-function waiting({ outage: { disconnect }, until }: Extract<Phase, { status: "waiting" }>): BannerText {
+function waiting({ outage: { disconnect }, until }: Extract<SessionState, { status: "waiting" }>): BannerText {
   switch (disconnect.reason) {
     case "maintenance": {
       const { retryAt, message } = disconnect;

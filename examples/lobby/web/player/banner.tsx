@@ -1,5 +1,5 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import type { Phase, Session } from "farewell";
+import type { Session, SessionState } from "farewell";
 import { useEffect, useState } from "react";
 import type { Announcement } from "../../../gen/lobby/v1/lobby_pb.js";
 import { remaining, useNow } from "../shared/time.js";
@@ -7,7 +7,7 @@ import { bannerOf } from "./banner-of.js";
 
 interface Props {
   readonly session: Session;
-  readonly phase: Phase;
+  readonly state: SessionState;
   readonly stream: {
     readonly status: "pending" | "open" | "complete" | "failed";
     readonly error: unknown;
@@ -17,12 +17,12 @@ interface Props {
 }
 
 /** Always in the page, for a live region that comes with its text is not read out. The countdown is not, each second. */
-export function Banner({ session, phase, stream, announcement }: Props) {
+export function Banner({ session, state, stream, announcement }: Props) {
   const { status, error, again } = stream;
   const isBack = useBack(session);
   const isAhead = announcement?.at !== undefined && timestampDate(announcement.at) > new Date();
-  const now = useNow(phase.status === "waiting" || isAhead);
-  const banner = bannerOf(phase, { status, error, announcement, isBack }, now);
+  const now = useNow(state.status === "waiting" || isAhead);
+  const banner = bannerOf(state, { status, error, announcement, isBack }, now);
   return (
     <div className={`banner ${banner?.tone ?? "silent"}`}>
       <p role="status" aria-live="polite">

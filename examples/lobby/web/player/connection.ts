@@ -32,7 +32,7 @@ export function connect(gameUrl: string, taken: Seat): Connection {
     methods: [
       method(LobbyService.method.subscribe, {
         endless: true,
-        silenceMs: 15_000, // the server gives a sign of life every five seconds
+        idleTimeoutMs: 15_000, // the server gives a sign of life every five seconds
         resume: (request, last) => ({ ...request, afterId: last.id }),
         position: ({ id }) => id,
       }),

@@ -17,7 +17,7 @@ const remember = (entries: readonly Entry[], entry: Entry) => [...entries, entry
 
 export function Room({ connection, onLeave }: Props) {
   const { seat, session, say } = connection;
-  const phase = useSession(session);
+  const state = useSession(session);
   const stream = useStream(connection.follow, [connection], remember, none);
 
   function rejoin(): void {
@@ -25,8 +25,8 @@ export function Room({ connection, onLeave }: Props) {
     stream.again();
   }
 
-  if (phase.status === "ended") {
-    return <Farewell disconnect={phase.disconnect} onRejoin={rejoin} onLeave={onLeave} />;
+  if (state.status === "ended") {
+    return <Farewell disconnect={state.disconnect} onRejoin={rejoin} onLeave={onLeave} />;
   }
   const people = peopleIn(stream.value);
   return (
@@ -44,7 +44,7 @@ export function Room({ connection, onLeave }: Props) {
           Leave
         </button>
       </header>
-      <Banner session={session} phase={phase} stream={stream} announcement={announcementIn(stream.value)} />
+      <Banner session={session} state={state} stream={stream} announcement={announcementIn(stream.value)} />
       <main>
         <Entries entries={stream.value} me={seat.name} />
         <Composer onSay={say} />

@@ -12,37 +12,10 @@ import {
   type AttendResponse_Verdict,
   SessionService,
 } from "../gen/farewell/v1/session_pb.js";
-import type { Clock } from "../ports/clock.js";
-import type { Followed } from "../stream/follow.js";
+import type { Attached, Clock, Extension, SessionPort, Stream } from "../session/extension.js";
 
-// The stream beside all others: it names the session at the door, and hears what the others cannot be told. It is loaded
-// only where a session asks for it. Without a server that has it, everything is as if it were not there.
-
-/** A session's way to its server, and the companion on it. */
-export interface Attendance {
-  /** Sends the session's name along. The first stream waits for the companion's welcome. */
-  readonly transport: Transport;
-  /** In a pause it ends as well. The next stream brings it back. */
-  rest(): void;
-  /** A new login has a new name. */
-  restart(): void;
-  close(): void;
-}
-
-/** The session, as its companion sees it. */
-export interface Attended {
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly streams: ReadonlySet<Followed>;
-  /** Over how long the server wants a return to be spread. */
-  widen(windowMs: number | undefined): void;
-  /** Something will happen, at a time if that is known. */
-  announced(words: DisconnectInit, at: Date | undefined): void;
-  /** Something was decided. */
-  decided(words: DisconnectInit): void;
-  /** The companion was ended, or refused, with this. `welcomed`: it was up. */
-  ended(error: unknown, welcomed: boolean): void;
-}
+// The stream beside all others: it names the session at the door, and hears what the others cannot be told. Without a
+// server that has it, everything is as if it were not there.
 
 const patienceMs = 1_000; // that the first stream waits for the welcome
 const lingerMs = 5_000; // that the companion stays after the last stream
@@ -51,7 +24,20 @@ const silentBeats = 2.5;
 
 type Call = Parameters<Transport["stream"]>;
 
-export function attend({ transport, clock, streams, ...session }: Attended): Attendance {
+/**
+ * Attends the server's `farewell.v1.SessionService`, if it has one: signs of life for all streams, notices ahead of time,
+ * and words that explain even an abort. The first stream waits for its welcome. It sends the header `farewell-session`,
+ * which CORS must allow for other origins.
+ *
+ * @example
+ * const session = createSession(transport, { extensions: [controlStream()] });
+ */
+export function controlStream(): Extension {
+  return attach;
+}
+
+function attach(session: SessionPort): Attached {
+  const { transport, clock } = session;
   let name = newName(clock);
   let known: "unasked" | "asked" | "welcomed" | "absent" = "unasked";
   let askAt = 0;
@@ -92,7 +78,7 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
           welcomed = true;
           known = "welcomed";
           beatMs = heartbeatInterval ? durationMs(heartbeatInterval) : beatMs;
-          session.widen(doorWindow && durationMs(doorWindow));
+          session.setReturnWindow(doorWindow && durationMs(doorWindow));
           welcome();
         } else hear(event);
         beat.abort();
@@ -103,7 +89,8 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
       if (current !== own) return;
       // gRPC has a status for "no such service"; in Connect's protocol an HTTP 404 becomes the same.
       if (error instanceof ConnectError && error.code === Code.Unimplemented) known = "absent";
-      session.ended(error, welcomed);
+      const verdict = session.overheard(error);
+      if (verdict && welcomed) session.explain(verdict); // what is cut with it
     } finally {
       beat.abort();
       if (current === own) {
@@ -143,15 +130,15 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
     clock
       .sleep(silentMs - beatMs, until)
       .then(() => {
-        const marks = new Map([...streams].map((stream) => [stream, stream.last]));
+        const marks = new Map([...session.streams].map((stream) => [stream, stream.last]));
         const markedAt = clock.now();
         return clock.sleep(beatMs, until).then(() => {
           if (current !== own) return;
           stop();
-          const hasNews = ({ last, sentAt }: Followed, mark?: Message) =>
+          const hasNews = ({ last, sentAt }: Stream, mark?: Message) =>
             sentAt >= markedAt || (last !== undefined && last !== mark);
-          const dead = [...streams].filter((stream) => !hasNews(stream, marks.get(stream)));
-          if (dead.length < streams.size) void start(); // otherwise the streams bring it back
+          const dead = [...session.streams].filter((stream) => !hasNews(stream, marks.get(stream)));
+          if (dead.length < [...session.streams].length) void start(); // otherwise the streams bring it back
           for (const stream of dead) stream.lose({ silent: `no sign of life for ${silentMs} ms` });
         });
       })
@@ -220,18 +207,21 @@ export function attend({ transport, clock, streams, ...session }: Attended): Att
   }
 
   return {
-    transport: {
+    through: () => ({
       stream: stream as unknown as Transport["stream"],
       unary: (method, signal, timeoutMs, header, input, values) =>
         transport.unary(method, signal, timeoutMs, named(header), input, values),
+    }),
+    /** In a pause it ends as well. The next stream brings it back. */
+    stepped({ before, state }) {
+      if (state.phase.status === "paused" && before.phase.status !== "paused") rest();
     },
-    rest,
-    restart() {
+    restarted() {
       name = newName(clock);
       patient = true;
       rest();
     },
-    close() {
+    closed() {
       stop();
       linger.abort();
       again.abort();

@@ -1,0 +1,1 @@
+export { controlStream } from "./control-stream.js";

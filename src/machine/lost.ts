@@ -1,0 +1,150 @@
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { isSpoken } from "../disconnect/spoken.js";
+import type { Attempt } from "../policy/policy.js";
+import { become, type Decided, type Step, stay } from "./effect.js";
+import { event, type SessionEvent } from "./events.js";
+import type { Input, Loss } from "./input.js";
+import { fallen, outageOf, recovering, remember } from "./outage.js";
+import { enqueue, withStream } from "./queue.js";
+import { schedule } from "./schedule.js";
+import type { Moment, Outage, Rules, State, StreamFacts } from "./state.js";
+
+/** What a loss means among the others, before a policy is asked. */
+interface Weighed {
+  readonly facts: StreamFacts;
+  /** The outage that it belongs to, if there is one. */
+  readonly before: Outage | undefined;
+  /** It was this stream's attempt that stood for all. */
+  readonly prober: boolean;
+  /** Who waited for the next attempt has left. */
+  readonly abandoned: boolean;
+  /** It is not just one more stream of an outage that is known already. */
+  readonly news: boolean;
+  readonly counts: Outage["counts"];
+  /** Which unhealthy ending in a row it is, for its reason. */
+  readonly number: number;
+}
+
+function weigh(state: State, stream: number, { reason }: Disconnect, now: number): Weighed | undefined {
+  const { phase } = state;
+  const facts = state.streams.get(stream);
+  if (!facts || phase.status === "ended" || phase.status === "closed") return undefined;
+  const past = phase.status === "recovering" && phase.outage.gaveUp && !facts.returning;
+  const before = past ? undefined : outageOf(phase, now);
+  const prober = state.prober?.stream === stream;
+  const alone = [...state.streams.values()].every(({ away, label }) => !away || label.id === stream);
+  const abandoned = phase.status === "waiting" && alone;
+  const news = before === undefined || prober || abandoned || phase.status === "recovering";
+  const seen = before?.counts[reason];
+  const number = news ? (seen ?? 0) + 1 : (seen ?? 1);
+  return { facts, before, prober, abandoned, news, counts: { ...before?.counts, [reason]: number }, number };
+}
+
+/** What a policy is asked about a loss, or `undefined` where nothing is to be decided any more. */
+export function attemptAt(
+  state: State,
+  stream: number,
+  disconnect: Disconnect,
+  rules: Rules,
+  moment: Moment,
+): Attempt | undefined {
+  const weighed = weigh(state, stream, disconnect, moment.now);
+  if (!weighed) return undefined;
+  const { number, before } = weighed;
+  return {
+    number,
+    previousMs: before?.previousMs ?? 0,
+    canRefresh: rules.canRefresh,
+    windowMs: state.windowMs,
+    ...moment,
+  };
+}
+
+/** What a policy is asked about a verdict that was heard elsewhere. */
+export function attemptOfVerdict(state: State, rules: Rules, moment: Moment): Attempt {
+  return { number: 1, previousMs: 0, canRefresh: rules.canRefresh, windowMs: state.windowMs, ...moment };
+}
+
+/** A stream was lost, or could not be opened: it waits with the others, or stops, or the session ends. */
+export function lost(state: State, loss: Loss, rules: Rules, { now }: Moment): Step {
+  const { disconnect, decision, reopenable } = loss;
+  const weighed = weigh(state, loss.stream, disconnect, now);
+  if (!weighed) return stay(state);
+  const { facts, before, prober, counts } = weighed;
+  const { label: stream } = facts;
+  const { reason } = disconnect;
+  const told = before?.told ?? [];
+  const events: SessionEvent[] = [];
+  if (!before) events.push(event("disconnected", { disconnect, stream }));
+  if (!told.includes(reason)) events.push({ type: reason, payload: disconnect } as SessionEvent);
+
+  // A bare status on a call that is not reopened is that call's answer, and says nothing about the session.
+  if (decision.action === "end" && (reopenable || isSpoken(disconnect))) {
+    const { why } = decision;
+    return become(state, { status: "ended", disconnect, why }, [...events, event("ended", { disconnect, why })]);
+  }
+  const outage = { ...fallen(before, disconnect, now), counts, told: told.includes(reason) ? told : [...told, reason] };
+  if (decision.action !== "reconnect" || !reopenable) {
+    const why = decision.action !== "reconnect" ? decision.why : `${reason}: this stream is not reopened`;
+    const stopped = prober && reopenable ? [stream.id, ...state.queue] : [stream.id];
+    const others = { ...state, queue: state.queue.filter((id) => !stopped.includes(id)) };
+    // Others may still be waiting for their own attempt. Otherwise the outage is over, and remembered only so that
+    // streams lost together are told once.
+    const step =
+      before && !prober
+        ? remember(others, { told: outage.told, gaveUp: outage.gaveUp || reopenable }, events)
+        : become(others, recovering({ ...outage, down: false, counts: {} }, now, rules, false), events);
+    return stopping(step, stopped, { disconnect, why });
+  }
+  const waiting = withStream(enqueue(state, stream.id), stream.id, {
+    ...facts,
+    reopenable,
+    returning: true,
+    away: true,
+  });
+  const lostEvent = event("streamLost", { stream, disconnect });
+  return waits(waiting, weighed, { ...outage, previousMs: decision.afterMs }, decision, rules, now, [
+    lostEvent,
+    ...events,
+  ]);
+}
+
+/** The stream waits: for an attempt that is scheduled now, or together with the others that wait already. */
+function waits(
+  state: State,
+  { news, abandoned }: Weighed,
+  outage: Outage,
+  decision: Extract<Loss["decision"], { action: "reconnect" }>,
+  rules: Rules,
+  now: number,
+  events: readonly SessionEvent[],
+): Step {
+  const { phase } = state;
+  const { told, disconnect } = outage;
+  if (phase.status !== "paused") {
+    const unspent = abandoned && phase.status === "waiting" ? { ...state, bucket: phase.refund } : state;
+    if (news) return schedule(unspent, outage, decision, rules, now, events);
+    // The server's own word about one stream counts for all that wait, even if another was cut before it was said.
+    if (phase.status === "waiting" && disconnect.said && !phase.outage.disconnect.said) {
+      const patient = { ...decision, afterMs: Math.max(decision.afterMs, phase.until - now) };
+      // The attempt takes its token anew, for the later time.
+      return schedule({ ...state, bucket: phase.refund }, outage, patient, rules, now, events);
+    }
+  }
+  return remember(state, { told }, events);
+}
+
+function stopping(step: Step, streams: readonly number[], by: Decided): Step {
+  return { ...step, effects: [...step.effects, { type: "stop", streams, by }] };
+}
+
+/** A server's spoken verdict on something that is no stream of ours ends the session, where the policy says so. */
+export function sessionVerdict(state: State, { disconnect, decision }: Extract<Input, { type: "verdict" }>): Step {
+  if (decision.action !== "end" || state.phase.status === "ended") return stay(state);
+  const { why } = decision;
+  const events = [
+    { type: disconnect.reason, payload: disconnect } as SessionEvent,
+    event("ended", { disconnect, why }),
+  ];
+  return become(state, { status: "ended", disconnect, why }, events);
+}

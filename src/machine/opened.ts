@@ -1,0 +1,79 @@
+import { become, type Step, stay } from "./effect.js";
+import { event, type SessionEvent } from "./events.js";
+import { isHealthy, recovering } from "./outage.js";
+import { withStream } from "./queue.js";
+import { healthy, type Prober, type Rules, type State } from "./state.js";
+
+/** A probe counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
+const confirmAfterMs = 200;
+
+/** A stream has headers. */
+export function opened(state: State, id: number, first: boolean, rules: Rules, now: number): Step {
+  const { prober } = state;
+  if (prober?.stream !== id) return letIn(state, id, first, rules, now);
+  return stay({ ...state, prober: { ...prober, opened: { at: now, first, confirmedAt: now + confirmAfterMs } } });
+}
+
+/** A stream has the first message of an attempt. */
+export function delivered(state: State, id: number, reopenable: boolean, rules: Rules): Step {
+  const facts = state.streams.get(id);
+  if (!facts) return stay(state);
+  const known = facts.reopenable === reopenable ? state : withStream(state, id, { ...facts, reopenable });
+  return known.prober?.stream === id ? confirm(known, known.prober, rules) : stay(known);
+}
+
+/** No refusal has followed the headers. */
+export function confirmed(state: State, rules: Rules, now: number): Step {
+  const { prober } = state;
+  return prober?.opened && prober.opened.confirmedAt <= now ? confirm(state, prober, rules) : stay(state);
+}
+
+function confirm(state: State, { stream, opened }: Prober, rules: Rules): Step {
+  return opened ? letIn(state, stream, opened.first, rules, opened.at) : stay(state);
+}
+
+/** The prober was not refused, though nothing came for long: the others may try too. */
+export function presumedOpen(state: State, rules: Rules, now: number): Step {
+  const { phase, prober } = state;
+  if (phase.status !== "probing" || prober?.presumedAt === undefined || prober.presumedAt > now) return stay(state);
+  return become(state, recovering(phase.outage, now, rules));
+}
+
+/** The probe was answered with something that is no disconnect: the path is open, though that stream is not. */
+export function answered(state: State, id: number, rules: Rules, now: number): Step {
+  const { phase, prober } = state;
+  if (phase.status !== "probing" || prober?.stream !== id) return stay(state);
+  if (prober.opened) return confirm(state, prober, rules);
+  const { outage } = phase;
+  const attempts = outage.attempts - outage.attemptsBefore;
+  const events = state.connected
+    ? [event("reconnected", { downMs: now - outage.downAt, attempts, gap: "unknown" })]
+    : [];
+  return become(state, recovering({ ...outage, down: false }, now, rules), events);
+}
+
+/** The session may be healthy now: then nothing is left of the outage. */
+export function recovered(state: State, now: number): Step {
+  return isHealthy(state.phase, now) ? become(state, healthy) : stay(state);
+}
+
+/** A stream is open. `first`: it never was before, so it is no part of an outage. */
+function letIn(state: State, id: number, first: boolean, rules: Rules, now: number): Step {
+  const facts = state.streams.get(id);
+  if (!facts) return stay(state);
+  const { phase } = state;
+  const { label: stream } = facts;
+  const resumed = facts.resumes && state.queue.every((waiting) => state.streams.get(waiting)?.resumes);
+  const gap = resumed ? "resumed" : "unknown";
+  const events: SessionEvent[] = [first ? event("streamOpened", { stream }) : event("streamReopened", { stream, gap })];
+  if (!state.connected) events.unshift(event("connected", { stream }));
+  const known: State = { ...(facts.away ? withStream(state, id, { ...facts, away: false }) : state), connected: true };
+  if (phase.status !== "probing" && phase.status !== "recovering") return { ...stay(known), events };
+  const { outage } = phase;
+  if (outage.down && state.connected) {
+    const attempts = outage.attempts - outage.attemptsBefore;
+    events.unshift(event("reconnected", { downMs: now - outage.downAt, attempts, gap }));
+  }
+  if (first && !outage.down) return { ...stay(known), events };
+  return become(known, recovering({ ...outage, down: false }, now, rules), events);
+}

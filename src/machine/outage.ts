@@ -1,0 +1,57 @@
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { become, type Step, stay } from "./effect.js";
+import type { SessionEvent } from "./events.js";
+import type { Outage, Phase, Rules, State } from "./state.js";
+
+/** The outage that a phase is in, if it has not recovered. */
+export function outageOf(phase: Phase, now: number): Outage | undefined {
+  return "outage" in phase && !isHealthy(phase, now) ? phase.outage : undefined;
+}
+
+/** A timer may be late: the session has recovered as soon as it is time. */
+export function isHealthy(phase: Phase, now: number): boolean {
+  return phase.status === "recovering" && phase.healthyAt <= now;
+}
+
+/** The path is down: the outage of before, or a new one. */
+export function fallen(before: Outage | undefined, disconnect: Disconnect, now: number): Outage {
+  const attempts = before?.attempts ?? 0;
+  return {
+    counts: {},
+    previousMs: 0,
+    gaveUp: false,
+    told: [],
+    attempts,
+    ...before,
+    downAt: before?.down ? before.downAt : now,
+    attemptsBefore: before?.down ? before.attemptsBefore : attempts,
+    down: true,
+    disconnect,
+  };
+}
+
+/** An attempt was not turned away (`passed`), or a policy stopped the streams: nobody waits any more. */
+export function recovering(outage: Outage, openedAt: number, rules: Rules, passed = true): Phase {
+  // A stream that never sent headers but was not refused either may be a quiet one, or hang: that takes longer to tell.
+  const healthyAt = openedAt + rules.healthyAfterMs * (outage.down ? 6 : 1);
+  return { status: "recovering", outage, healthyAt, passed };
+}
+
+/** The outage goes on as it was, with a little more known of it. */
+export function remember(
+  state: State,
+  known: Partial<Pick<Outage, "told" | "gaveUp">>,
+  events: readonly SessionEvent[],
+): Step {
+  const { phase } = state;
+  const unchanged = { ...stay(state), events };
+  if (!("outage" in phase)) return unchanged;
+  const outage = { ...phase.outage, ...known };
+  if (outage.told === phase.outage.told && outage.gaveUp === phase.outage.gaveUp) return unchanged;
+  return become(state, { ...phase, outage }, events);
+}
+
+/** Before this time, epoch ms, the server does not want to see us. */
+export function floorOf(disconnect: Disconnect): number {
+  return "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : 0;
+}

@@ -1,0 +1,27 @@
+import { type Step, stay } from "./effect.js";
+import type { Prober, Rules, State, StreamFacts } from "./state.js";
+
+/** So many ms without an answer, and the others follow: many servers send no headers before the first message. */
+const presumeAfterMs = 500;
+
+/** The first in the queue stands for all. */
+export function probe(state: State, rules: Rules, now: number): Step {
+  const { phase, queue } = state;
+  const [first, ...others] = queue;
+  if (phase.status !== "waiting" || first === undefined) return stay(state);
+  const outage = { ...phase.outage, attempts: phase.outage.attempts + 1 };
+  const presumedAt = rules.timesHeaders ? undefined : now + presumeAfterMs;
+  const prober: Prober = { stream: first, presumedAt, opened: undefined };
+  const next: State = { ...state, queue: others, prober, phase: { status: "probing", outage } };
+  return { state: next, events: [], effects: [{ type: "let go", stream: first }] };
+}
+
+/** At the end of the queue, unless it waits already. */
+export function enqueue(state: State, id: number): State {
+  return state.queue.includes(id) ? state : { ...state, queue: [...state.queue, id] };
+}
+
+/** With other facts about one stream. */
+export function withStream(state: State, id: number, facts: StreamFacts): State {
+  return { ...state, streams: new Map(state.streams).set(id, facts) };
+}

@@ -1,0 +1,96 @@
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { type Decision, seconds, shortestTicketMs } from "../policy/policy.js";
+import { type Bucket, take } from "../policy/rate-limit.js";
+import { become, type Step, stay } from "./effect.js";
+import { event, type SessionEvent } from "./events.js";
+import { floorOf } from "./outage.js";
+import { probe } from "./queue.js";
+import type { Moment, Outage, Rules, State } from "./state.js";
+
+/** The turn to probe is not waited for longer than this, or twice this: a tab that hangs must not hold the others. */
+const turnMs = 10_000;
+
+/** The next attempt: after new credentials, if they are needed; never in the tick of the failure; within the rate limit. */
+export function schedule(
+  state: State,
+  outage: Outage,
+  decision: Extract<Decision, { action: "reconnect" }>,
+  rules: Rules,
+  now: number,
+  events: readonly SessionEvent[] = [],
+): Step {
+  const { afterMs, why } = decision;
+  if (decision.refresh && rules.canRefresh)
+    return become(state, { status: "refreshing", outage, afterMs, why }, events);
+  // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
+  const wantedAt = now + Math.max(1, Math.ceil(afterMs));
+  const { bucket, at } = isTicket(outage.disconnect, now)
+    ? { bucket: state.bucket, at: wantedAt }
+    : taken(state, rules, wantedAt);
+  const held = at > wantedAt ? `; held ${seconds(at - wantedAt)} by the rate limit` : "";
+  const reconnecting = event("reconnecting", {
+    disconnect: outage.disconnect,
+    attempt: outage.attempts + 1,
+    afterMs: at - now,
+    why: why + held,
+  });
+  const waiting = { status: "waiting", outage, until: at, refund: state.bucket } as const;
+  return become({ ...state, bucket }, waiting, [...events, reconnecting]);
+}
+
+/** The server keeps this moment free for us: to come later would be worse than to come often. */
+function isTicket(disconnect: Disconnect, now: number): boolean {
+  return "reserved" in disconnect && disconnect.reserved === true && floorOf(disconnect) - now >= shortestTicketMs;
+}
+
+/** When an attempt may go out that is wanted at `wantedAt`, and the bucket without its token. */
+export function taken(
+  { bucket }: State,
+  { rateLimit }: Rules,
+  wantedAt: number,
+): { readonly bucket: Bucket; readonly at: number } {
+  return rateLimit ? take(rateLimit, bucket, wantedAt) : { bucket, at: wantedAt };
+}
+
+/** The refresh succeeded: the wait begins. */
+export function refreshed(state: State, rules: Rules, now: number): Step {
+  const { phase } = state;
+  if (phase.status === "paused") return become(state, { ...phase, refresh: false });
+  if (phase.status !== "refreshing") return stay(state);
+  const { outage, afterMs, why } = phase;
+  return schedule(state, outage, { action: "reconnect", afterMs, why: `${why}, credentials refreshed` }, rules, now);
+}
+
+/** The refresh gave a terminal answer: nobody is signed in any more. In a pause it is asked again after it. */
+export function refused(state: State, why: string): Step {
+  const { phase } = state;
+  if (phase.status !== "refreshing") return stay(state);
+  const { disconnect } = phase.outage;
+  return become(state, { status: "ended", disconnect, why }, [event("ended", { disconnect, why })]);
+}
+
+/**
+ * Somebody new wants in, or says to try now: the wait ends as soon as the rate limit lets it, but never before the time
+ * that the server gave.
+ */
+export function retryNow(state: State, rules: Rules, now: number): Step {
+  const { phase } = state;
+  if (phase.status !== "waiting") return stay(state);
+  const { disconnect, attempts } = phase.outage;
+  const { bucket, at } = taken({ ...state, bucket: phase.refund }, rules, Math.max(now + 1, floorOf(disconnect)));
+  if (!(at < phase.until)) return stay(state);
+  const why = `${disconnect.reason}: asked to try now`;
+  const reconnecting = event("reconnecting", { disconnect, attempt: attempts + 1, afterMs: at - now, why });
+  const { outage, refund } = phase;
+  return become({ ...state, bucket }, { status: "waiting", outage, until: at, refund }, [reconnecting]);
+}
+
+/** The wait is over: one stream probes for all; of several tabs, the one whose turn it is. */
+export function woken(state: State, rules: Rules, { now, random }: Moment): Step {
+  const { phase, queue, turnUntil } = state;
+  if (phase.status !== "waiting" || phase.until > now || queue.length === 0) return stay(state);
+  if (!rules.takesTurns || (turnUntil !== undefined && turnUntil <= now)) return probe(state, rules, now);
+  if (turnUntil !== undefined) return stay(state);
+  // Up to twice, for tabs that wait together must not all give up together.
+  return { ...stay({ ...state, turnUntil: now + turnMs * (1 + random) }), effects: [{ type: "take turn" }] };
+}

@@ -1,0 +1,55 @@
+import { classify, type Evidence } from "../disconnect/classify.js";
+import type { Disconnect, DisconnectInit, Reason } from "../disconnect/disconnect.js";
+import type { ReasonMappings } from "../disconnect/spoken.js";
+import type { Clock } from "../ports/clock.js";
+
+/** Names the endings of a session's streams, with what was announced before. */
+export interface Notices {
+  /** Something was announced; `at`: when it will happen, epoch ms, if that is known. */
+  announce(words: DisconnectInit, at?: number): void;
+  /** Something was decided now: it explains no stream that was sent later. */
+  decide(words: DisconnectInit): void;
+  /** After a new login, nothing said before counts. */
+  forget(): void;
+  /** Names an ending, of a stream whose last attempt was sent at `sentAt`. */
+  name(evidence: Evidence, sentAt: number): Disconnect | undefined;
+}
+
+/** What was announced, and which cuts it explains. Times are epoch ms. */
+interface Notice {
+  readonly announced: DisconnectInit;
+  readonly from: number;
+  readonly until: number;
+  readonly ofStreamsBefore: number;
+}
+
+export interface NoticeOptions {
+  readonly clock: Clock;
+  readonly noticeTtlMs: number;
+  readonly mappings: ReasonMappings;
+  readonly abortedMeans: Reason | undefined;
+}
+
+export function createNotices({ clock, noticeTtlMs, mappings, abortedMeans }: NoticeOptions): Notices {
+  let notice: Notice | undefined;
+  const remember = (announced: DisconnectInit, at: number, ofStreamsBefore: number) => {
+    notice = { announced, from: at - noticeTtlMs, until: at + noticeTtlMs, ofStreamsBefore };
+  };
+  return {
+    announce: (words, at = clock.now()) => remember(words, at, Number.POSITIVE_INFINITY),
+    decide: (words) => remember(words, clock.now(), clock.now()),
+    forget() {
+      notice = undefined;
+    },
+    name(evidence, sentAt) {
+      const now = clock.now();
+      const counts = notice && notice.from <= now && now <= notice.until && sentAt <= notice.ofStreamsBefore;
+      return classify(evidence, {
+        now,
+        reasons: mappings,
+        abortedMeans,
+        notice: counts ? notice?.announced : undefined,
+      });
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import type { Evidence } from "../disconnect/classify.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import type { ConnectionState } from "../disconnect/inferred.js";
+import { attemptAt, attemptOfVerdict } from "../machine/lost.js";
+import { type Attempt, type Decision, decide, defaultPolicies, type ResolvedPolicies } from "../policy/policy.js";
+import type { Stream, StreamHost } from "../stream/host.js";
+import type { Driver } from "./driver.js";
+import type { Attached } from "./extension.js";
+
+export interface StreamHostOptions extends Pick<StreamHost, "transport" | "clock" | "headersTimeoutMs"> {
+  readonly driver: Driver;
+  readonly streams: Map<number, Stream>;
+  readonly extensions: Required<Attached>;
+  readonly stateOfConnection: { state(): ConnectionState } | undefined;
+  /** Names the ending of a stream whose last attempt was sent at `sentAt`. */
+  readonly name: (evidence: Evidence, sentAt: number) => Disconnect | undefined;
+  /** A connection has failed in this turn of the event loop. */
+  readonly disturb: () => void;
+  readonly reportError: (error: unknown) => void;
+}
+
+/** A session as its streams see it: what happens to them becomes an input of the machine. */
+export function createStreamHost(options: StreamHostOptions): StreamHost {
+  const { driver, streams, extensions, name, disturb, reportError } = options;
+  let unwatch = () => {};
+  return {
+    transport: options.transport,
+    clock: options.clock,
+    headersTimeoutMs: options.headersTimeoutMs,
+    connection() {
+      try {
+        return options.stateOfConnection?.state();
+      } catch (error) {
+        reportError(error);
+        return undefined;
+      }
+    },
+    joined(stream) {
+      const { label, reopenable, resumes } = stream;
+      const first = streams.size === 0;
+      streams.set(label.id, stream);
+      if (first) {
+        unwatch = extensions.watch();
+        driver.consult(true);
+      }
+      driver.feed({ type: "joined", stream: { label, reopenable, resumes }, pause: extensions.pause() });
+    },
+    left({ label }) {
+      streams.delete(label.id);
+      if (streams.size === 0) unwatch();
+      driver.feed({ type: "left", stream: label.id });
+    },
+    opened: ({ label }, first) => driver.feed({ type: "opened", stream: label.id, first }),
+    delivered: ({ label, reopenable }) => driver.feed({ type: "delivered", stream: label.id, reopenable }),
+    lost(stream, evidence) {
+      const { label, reopenable, sentAt } = stream;
+      const disconnect = name(evidence, sentAt);
+      if (!disconnect) {
+        driver.feed({ type: "answered", stream: label.id });
+        return "error" in evidence ? stream.stop("failed", evidence.error) : stream.stop("complete", undefined);
+      }
+      disturb();
+      const moment = driver.moment();
+      const attempt = attemptAt(driver.machine, label.id, disconnect, driver.rules, moment);
+      if (!attempt) return; // it is being stopped
+      const decision = judge(driver, disconnect, attempt, reportError);
+      driver.feed({ type: "lost", stream: label.id, disconnect, reopenable, decision }, moment);
+    },
+    emit: driver.emit,
+  };
+}
+
+/** A server's verdict was heard on something that is no stream of the session. */
+export function hear(driver: Driver, disconnect: Disconnect, reportError: (error: unknown) => void): void {
+  const moment = driver.moment();
+  const attempt = attemptOfVerdict(driver.machine, driver.rules, moment);
+  driver.feed({ type: "verdict", disconnect, decision: judge(driver, disconnect, attempt, reportError) }, moment);
+}
+
+/** A policy function that throws is reported, and the default decides. */
+function judge(
+  { rules }: Driver,
+  disconnect: Disconnect,
+  attempt: Attempt,
+  reportError: (error: unknown) => void,
+): Decision {
+  try {
+    return decide(rules.policies, disconnect, attempt);
+  } catch (error) {
+    reportError(error);
+    return decide(defaultPolicies as ResolvedPolicies, disconnect, attempt);
+  }
+}

@@ -1,0 +1,44 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { Transport } from "@connectrpc/connect";
+import type { DisconnectInit, Reason } from "../disconnect/disconnect.js";
+import type { SessionEvents } from "../machine/events.js";
+import type { SessionState } from "../machine/state.js";
+import type { Listener } from "./listeners.js";
+
+/** `onKicked`, `onBanned`, … one for each reason. Each returns its own removal. */
+type ReasonListeners = { readonly [R in Reason as `on${Capitalize<R>}`]: (listener: Listener<R>) => () => void };
+
+/**
+ * One login of one user against one server. It is a `Transport`: Connect's clients and interceptors take it as it is.
+ * Its streams come back after losses by the policy for the reason, and end together by a verdict.
+ */
+export type Session = Transport & ReasonListeners & SessionControls;
+
+export interface SessionControls {
+  /** Where the session stands. A new object with each change. */
+  readonly state: SessionState;
+  /** Calls `listener` for each event of a type. Returns the removal. What a listener throws goes to `reportError`. */
+  on<T extends keyof SessionEvents>(this: void, type: T, listener: Listener<T>): () => void;
+  /**
+   * Remembers a reason that the server announced by other means, such as a message in a stream. A stream that is cut
+   * within `noticeTtlMs` of `at` takes it for its reason.
+   *
+   * @param at when it will happen, @default now
+   * @throws TypeError that names the field: an unknown reason, or a value of the wrong kind
+   */
+  notice(this: void, announced: DisconnectInit, at?: Date): void;
+  /**
+   * Ends a wait early, for a "try now" button: the next attempt goes out as soon as the rate limit lets it, but not
+   * before a time that the server gave. Does nothing where nothing waits.
+   */
+  retry(this: void): void;
+  /**
+   * After a new login: lifts the verdict, so that calls go out again. Streams that were ended stay ended.
+   *
+   * @throws Error if the session is closed
+   */
+  restart(this: void): void;
+  /** Ends every stream and call with `Code.Canceled`, at once and for good. */
+  close(this: void): void;
+  [Symbol.dispose](): void;
+}

@@ -1,0 +1,66 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { StreamResponse } from "@connectrpc/connect";
+import type { Evidence } from "../disconnect/classify.js";
+import type { Clock } from "../ports/clock.js";
+import { after } from "./silence.js";
+
+/** One call on the transport. */
+export interface Attempt {
+  /** When it went out; epoch ms. */
+  readonly sentAt: number;
+  /** Aborts when it is over. */
+  readonly signal: AbortSignal;
+  /** Asks for the next message, once it is open. */
+  next(): void;
+  /** It is over, whatever the transport says. Without evidence nobody is told. */
+  end(evidence?: Evidence): void;
+}
+
+/** What an attempt is made of, and whom it tells: of its headers, of each message, then of exactly one Evidence. */
+export interface AttemptOptions {
+  readonly clock: Clock;
+  readonly headersTimeoutMs: number | undefined;
+  readonly endless: boolean;
+  /** Makes the call on the transport. */
+  readonly request: (signal: AbortSignal) => Promise<StreamResponse>;
+  /** What was thrown, as evidence: asked in the tick of the failure. */
+  readonly thrown: (error: unknown) => Evidence;
+  readonly opened: (response: StreamResponse) => void;
+  readonly message: (result: IteratorYieldResult<Message>) => void;
+  readonly over: (evidence: Evidence) => void;
+}
+
+export function startAttempt(options: AttemptOptions): Attempt {
+  const { clock, headersTimeoutMs, endless, request, thrown, opened, message, over } = options;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const headers = new AbortController();
+  let ask = () => {};
+
+  // Raced by hand, as everywhere: an abort can be lost on its way through fetch (nodejs/undici#4627).
+  const end = (evidence?: Evidence) => {
+    if (signal.aborted) return;
+    headers.abort();
+    controller.abort(); // a plain abort: the only one that sends RST_STREAM(CANCEL)
+    if (evidence) over(evidence);
+  };
+  const failed = (error: unknown) => {
+    if (!signal.aborted) end(thrown(error));
+  };
+  if (headersTimeoutMs !== undefined) {
+    after(clock, headersTimeoutMs, headers.signal, () => end({ silent: `no response within ${headersTimeoutMs} ms` }));
+  }
+  new Promise<StreamResponse>((resolve) => resolve(request(signal))).then((response) => {
+    if (signal.aborted) return;
+    headers.abort();
+    const messages = response.message[Symbol.asyncIterator]();
+    const received = (result: IteratorResult<Message>) => {
+      if (signal.aborted) return;
+      if (result.done) end({ trailer: response.trailer, endless });
+      else message(result);
+    };
+    ask = () => void messages.next().then(received, failed);
+    opened(response);
+  }, failed);
+  return { sentAt: clock.now(), signal, next: () => ask(), end };
+}

@@ -1,0 +1,57 @@
+import type { DescMessage, DescMethodStreaming, Message, MessageInitShape } from "@bufbuild/protobuf";
+import type { ContextValues, Transport } from "@connectrpc/connect";
+import type { Evidence } from "../disconnect/classify.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import type { ConnectionState } from "../disconnect/inferred.js";
+import type { Outcome, SessionEvent, StreamLabel } from "../machine/events.js";
+import type { Clock } from "../ports/clock.js";
+
+/** What Connect hands to `Transport.stream`. */
+export interface StreamCall {
+  readonly method: DescMethodStreaming;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly header: HeadersInit | undefined;
+  readonly input: AsyncIterable<MessageInitShape<DescMessage>>;
+  readonly contextValues: ContextValues | undefined;
+}
+
+/** One stream, as its session sees it. */
+export interface Stream {
+  readonly label: StreamLabel;
+  /** A stream that is not reopened neither waits for the others nor probes for them. */
+  readonly reopenable: boolean;
+  /** Whether it asks the server for what it missed. */
+  readonly resumes: boolean;
+  /** When its last attempt went out; epoch ms. */
+  readonly sentAt: number;
+  /** The last message that the caller got. */
+  readonly last: Message | undefined;
+  /** Its next attempt may go out. */
+  letGo(): void;
+  /** Its attempt is to be given up, without an end. */
+  hold(): void;
+  /** Its attempt is over, if it has one: whatever the transport says. */
+  lose(evidence: Evidence): void;
+  /** Ends it now, whatever the transport does. */
+  stop(outcome: Outcome, error: unknown, disconnect?: Disconnect, why?: string): void;
+}
+
+/** The session, as one stream sees it. */
+export interface StreamHost {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly headersTimeoutMs: number | undefined;
+  /** Where the connection stands now, as long as this is the tick of the failure. */
+  connection(): ConnectionState | undefined;
+  /** It wants to be opened: `letGo`, or `stop`, follows. */
+  joined(stream: Stream): void;
+  /** It has headers. `first`: for the first time. */
+  opened(stream: Stream, first: boolean): void;
+  /** It has the first message of an attempt. */
+  delivered(stream: Stream): void;
+  /** Its attempt is over: `letGo`, or `stop`, follows. */
+  lost(stream: Stream, evidence: Evidence): void;
+  left(stream: Stream): void;
+  emit(event: SessionEvent): void;
+}

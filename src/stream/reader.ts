@@ -1,0 +1,48 @@
+import type { Message } from "@bufbuild/protobuf";
+
+/** The caller's side of a stream: what it waits for, and what it is given. */
+export interface Reader {
+  /** Whether the caller waits for a message. */
+  readonly waits: boolean;
+  next(): Promise<IteratorResult<Message>>;
+  deliver(result: IteratorYieldResult<Message>): void;
+  /** No more messages. `error`: what is thrown, once. */
+  end(ending: { readonly error?: unknown }): void;
+}
+
+const done: IteratorResult<Message> = { done: true, value: undefined };
+
+interface Pending {
+  readonly resolve: (result: IteratorResult<Message>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** `ask` is called when the caller begins to wait. */
+export function createReader(ask: () => void): Reader {
+  const pending: Pending[] = [];
+  let ended: { readonly error?: unknown } | undefined;
+  return {
+    get waits() {
+      return pending.length > 0;
+    },
+    next() {
+      if (!ended) {
+        return new Promise((resolve, reject) => {
+          if (pending.push({ resolve, reject }) === 1) ask();
+        });
+      }
+      if (!("error" in ended)) return Promise.resolve(done);
+      const { error } = ended;
+      ended = {}; // thrown once
+      return Promise.reject(error);
+    },
+    deliver(result) {
+      pending.shift()?.resolve(result);
+    },
+    end(ending) {
+      const waiting = pending.splice(0);
+      ended = waiting.length > 0 ? {} : ending;
+      for (const { resolve, reject } of waiting) "error" in ending ? reject(ending.error) : resolve(done);
+    },
+  };
+}

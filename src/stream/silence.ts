@@ -1,0 +1,34 @@
+import type { Clock } from "../ports/clock.js";
+
+/** A watchdog for one stream. It counts silence only while the caller waits: a slow reader is not a dead server. */
+export interface Silence {
+  /** Something came, or the caller began to wait. */
+  heard(): void;
+  /** Watches one attempt, until its signal aborts. */
+  watch(signal: AbortSignal, lose: (silent: string) => void): void;
+}
+
+export function createSilence(
+  clock: Clock,
+  idleTimeoutMs: number | undefined,
+  callerWaits: () => boolean,
+): Silence | undefined {
+  if (idleTimeoutMs === undefined) return undefined;
+  let since = clock.now();
+  const watch: Silence["watch"] = (signal, lose) => {
+    const leftMs = callerWaits() ? since + idleTimeoutMs - clock.now() : idleTimeoutMs;
+    if (leftMs <= 0) lose(`no message for ${idleTimeoutMs} ms`);
+    else after(clock, leftMs, signal, () => watch(signal, lose));
+  };
+  return {
+    heard() {
+      since = clock.now();
+    },
+    watch,
+  };
+}
+
+/** Calls `then` in `ms`, unless `signal` aborts before. */
+export function after(clock: Clock, ms: number, signal: AbortSignal, then: () => void): void {
+  clock.sleep(ms, signal).then(then, () => {}); // rejects only when not wanted any more
+}

@@ -1,0 +1,438 @@
+import { expect, test } from "vitest";
+import type { Input } from "../../src/machine/input.js";
+import type { Phase, Rules, State } from "../../src/machine/state.js";
+import { step } from "../../src/machine/step.js";
+import { wakeAt } from "../../src/machine/wake-at.js";
+import type { Decision } from "../../src/policy/policy.js";
+import { banned, disconnect, label, network, now, outage, rules, stateOf, stream, told, waiting } from "./states.js";
+
+// One row for each arrow of the diagram in state.ts, and for each input that leads nowhere: the state before, the input, the
+// state after, what is told and what is to be done.
+
+interface Row {
+  readonly name: string;
+  readonly before: State;
+  readonly input: Input;
+  readonly rules?: Partial<Rules>;
+  /** What is known of the state after. */
+  readonly after: { readonly phase: object } & Partial<Omit<State, "phase" | "streams">>;
+  readonly events?: readonly string[];
+  readonly effects?: readonly string[];
+  /** When to wake, counted from now; `undefined` for never. */
+  readonly wakeInMs?: number | undefined;
+}
+
+const healthy: Phase = { status: "healthy" };
+const probing: Phase = { status: "probing", outage };
+const recovering: Phase = {
+  status: "recovering",
+  outage: { ...outage, down: false },
+  healthyAt: now + 9_000,
+  passed: true,
+};
+const refreshing: Phase = { status: "refreshing", outage, afterMs: 100, why: "unauthenticated" };
+const paused: Phase = { status: "paused", outage, why: "offline", refresh: false };
+const ended: Phase = { status: "ended", disconnect: banned, why: "banned: Bye" };
+const closed: Phase = { status: "closed" };
+
+const open = (id: number, facts = {}) => stream(id, { returning: false, away: false, ...facts });
+const prober = { stream: 1, presumedAt: now + 500, opened: undefined };
+const headers = { at: now - 200, first: false, confirmedAt: now };
+const newcomer = { label: label(3), reopenable: true, resumes: false };
+
+const retry: Decision = { action: "reconnect", afterMs: 1_000, why: "network: backoff 1 s" };
+const lost = (decision: Decision = retry, more: object = {}): Input => ({
+  ...{ type: "lost", stream: 1, disconnect: network, reopenable: true, decision },
+  ...more,
+});
+
+const rows: readonly Row[] = [
+  {
+    name: "joined, healthy: it goes at once",
+    before: stateOf({ phase: healthy }),
+    input: { type: "joined", stream: newcomer, pause: undefined },
+    after: { phase: healthy, queue: [] },
+    effects: ["let go 3"],
+  },
+  {
+    name: "joined, waiting: it waits with the others",
+    before: stateOf({ phase: waiting, streams: [stream(1)], queue: [1] }),
+    input: { type: "joined", stream: newcomer, pause: undefined },
+    after: { phase: waiting, queue: [1, 3] },
+    wakeInMs: 2_000,
+  },
+  {
+    name: "joined, waiting for nobody any more: the wait ends early",
+    before: stateOf({ phase: waiting }),
+    input: { type: "joined", stream: newcomer, pause: undefined },
+    after: { phase: { status: "waiting", until: now + 1 }, queue: [3] },
+    events: ["reconnecting"],
+    wakeInMs: 1,
+  },
+  {
+    name: "joined, waiting, not to be opened again: it goes at once, for nobody",
+    before: stateOf({ phase: waiting, streams: [stream(1)], queue: [1] }),
+    input: { type: "joined", stream: { ...newcomer, reopenable: false }, pause: undefined },
+    after: { phase: waiting, queue: [1] },
+    effects: ["let go 3"],
+    wakeInMs: 2_000,
+  },
+  {
+    name: "joined, while the device is offline: paused before anything went out",
+    before: stateOf({ phase: healthy }),
+    input: { type: "joined", stream: newcomer, pause: "offline" },
+    after: { phase: { status: "paused", why: "offline" }, queue: [3] },
+    events: ["disconnected", "network", "paused"],
+  },
+  {
+    name: "asked again, healthy still: it goes",
+    before: stateOf({ phase: healthy, streams: [open(1)] }),
+    input: { type: "asked again", stream: 1 },
+    after: { phase: healthy },
+    effects: ["let go 1"],
+  },
+  {
+    name: "asked again, in an outage by now: it waits",
+    before: stateOf({ phase: waiting, streams: [open(1), stream(2)], queue: [2] }),
+    input: { type: "asked again", stream: 1 },
+    after: { phase: waiting, queue: [2, 1] },
+    wakeInMs: 2_000,
+  },
+  {
+    name: "healthy ── lost ──▶ waiting",
+    before: stateOf({ phase: healthy, streams: [open(1)] }),
+    input: lost(),
+    after: { phase: { status: "waiting", until: now + 1_000, outage: { attempts: 0, down: true } }, queue: [1] },
+    events: ["streamLost", "disconnected", "network", "reconnecting"],
+    wakeInMs: 1_000,
+  },
+  {
+    name: "lost beside another that waits: one more, and no news",
+    before: stateOf({ phase: waiting, streams: [open(1), stream(2)], queue: [2] }),
+    input: lost(),
+    after: { phase: waiting, queue: [2, 1] },
+    events: ["streamLost"],
+    wakeInMs: 2_000,
+  },
+  {
+    name: "lost beside another that waits, with a time from the server: that counts for all",
+    before: stateOf({ phase: waiting, streams: [open(1), stream(2)], queue: [2] }),
+    input: lost({ ...retry, afterMs: 30_000 }, { disconnect: disconnect("maintenance", { said: true }) }),
+    after: { phase: { status: "waiting", until: now + 30_000 } },
+    events: ["streamLost", "maintenance", "reconnecting"],
+    wakeInMs: 30_000,
+  },
+  {
+    name: "healthy ── lost, credentials expired ──▶ refreshing",
+    before: stateOf({ phase: healthy, streams: [open(1)] }),
+    input: lost({ ...retry, refresh: true }, { disconnect: disconnect("unauthenticated") }),
+    after: { phase: { status: "refreshing", afterMs: 1_000 }, queue: [1] },
+    events: ["streamLost", "disconnected", "unauthenticated"],
+    effects: ["start refresh"],
+  },
+  {
+    name: 'healthy ── lost, the policy says "stop" ──▶ recovering, for those lost with it',
+    before: stateOf({ phase: healthy, streams: [open(1), open(2)] }),
+    input: lost({ action: "stop", why: "stop" }),
+    after: { phase: { status: "recovering", passed: false } },
+    events: ["disconnected", "network"],
+    effects: ["stop 1"],
+    wakeInMs: 10_000,
+  },
+  {
+    name: "the prober is lost and gives up: all that wait stop with it",
+    before: stateOf({ phase: probing, streams: [stream(1), stream(2)], queue: [2], prober }),
+    input: lost({ action: "stop", why: "gave up" }),
+    after: { phase: { status: "recovering", passed: false }, queue: [], prober: undefined },
+    effects: ["stop 1 2", "leave turn"],
+    wakeInMs: 10_000,
+  },
+  {
+    name: "a stream is lost that is not opened again: it alone stops",
+    before: stateOf({ phase: waiting, streams: [open(1), stream(2)], queue: [2] }),
+    input: lost(retry, { reopenable: false }),
+    after: { phase: waiting, queue: [2] },
+    effects: ["stop 1"],
+    wakeInMs: 2_000,
+  },
+  {
+    name: 'any ── lost, the policy says "end" ──▶ ended',
+    before: stateOf({ phase: waiting, streams: [open(1), stream(2)], queue: [2] }),
+    input: lost({ action: "end", why: "banned: Bye" }, { disconnect: banned }),
+    after: { phase: { status: "ended", disconnect: banned, why: "banned: Bye" }, queue: [] },
+    events: ["banned", "ended"],
+    effects: ["stop 1 2"],
+  },
+  {
+    name: "waiting ── woken ──▶ probing: the first in the queue goes",
+    before: stateOf({ phase: { ...waiting, until: now }, streams: [stream(1), stream(2)], queue: [1, 2] }),
+    input: { type: "woken" },
+    after: { phase: { status: "probing", outage: { attempts: 2 } }, queue: [2], prober },
+    effects: ["let go 1"],
+    wakeInMs: 500,
+  },
+  {
+    name: "waiting ── woken too early: it waits on",
+    before: stateOf({ phase: waiting, streams: [stream(1)], queue: [1] }),
+    input: { type: "woken" },
+    after: { phase: waiting },
+    wakeInMs: 2_000,
+  },
+  {
+    name: "waiting ── woken, of several tabs: the turn is asked for, and not for ever",
+    before: stateOf({ phase: { ...waiting, until: now }, streams: [stream(1)], queue: [1] }),
+    input: { type: "woken" },
+    rules: { takesTurns: true },
+    after: { phase: { ...waiting, until: now }, turnUntil: now + 15_000 },
+    effects: ["take turn"],
+    wakeInMs: 15_000,
+  },
+  {
+    name: "waiting ── the turn came ──▶ probing",
+    before: stateOf({ phase: { ...waiting, until: now }, streams: [stream(1)], queue: [1], turnUntil: now + 1 }),
+    input: { type: "turn came" },
+    after: { phase: { status: "probing" }, turnUntil: undefined },
+    effects: ["let go 1"],
+    wakeInMs: 500,
+  },
+  {
+    name: "waiting ── the turn has not come in time ──▶ probing all the same",
+    before: stateOf({ phase: { ...waiting, until: now }, streams: [stream(1)], queue: [1], turnUntil: now }),
+    input: { type: "woken" },
+    rules: { takesTurns: true },
+    after: { phase: { status: "probing" } },
+    effects: ["let go 1"],
+    wakeInMs: 500,
+  },
+  {
+    name: "probing ── lost ──▶ waiting, for longer",
+    before: stateOf({ phase: probing, streams: [stream(1), stream(2)], queue: [2], prober }),
+    input: lost({ ...retry, afterMs: 2_000 }),
+    after: { phase: { status: "waiting", until: now + 2_000, outage: { counts: { network: 2 } } }, queue: [2, 1] },
+    events: ["streamLost", "reconnecting"],
+    effects: ["leave turn"],
+    wakeInMs: 2_000,
+  },
+  {
+    name: "probing ── the prober left ──▶ waiting: the next one probes",
+    before: stateOf({ phase: probing, streams: [stream(1), stream(2)], queue: [2], prober }),
+    input: { type: "left", stream: 1 },
+    after: { phase: { status: "waiting", until: now + 1 }, queue: [2] },
+    effects: ["leave turn"],
+    wakeInMs: 1,
+  },
+  {
+    name: "probing ── headers: a refusal may still follow them",
+    before: stateOf({ phase: probing, streams: [stream(1)], prober }),
+    input: { type: "opened", stream: 1, first: false },
+    after: { phase: probing, prober: { ...prober, opened: { at: now, first: false, confirmedAt: now + 200 } } },
+    wakeInMs: 200,
+  },
+  {
+    name: "probing ── confirmed by time ──▶ recovering: the others follow",
+    before: stateOf({
+      ...{ phase: probing, streams: [stream(1), stream(2)], queue: [2] },
+      prober: { ...prober, opened: headers },
+    }),
+    input: { type: "woken" },
+    after: { phase: { status: "recovering", passed: true, healthyAt: now - 200 + 10_000 }, queue: [] },
+    events: ["reconnected", "streamReopened"],
+    effects: ["leave turn", "let go 2"],
+    wakeInMs: 9_800,
+  },
+  {
+    name: "probing ── confirmed by a message ──▶ recovering",
+    before: stateOf({ phase: probing, streams: [stream(1)], prober: { ...prober, opened: headers } }),
+    input: { type: "delivered", stream: 1, reopenable: true },
+    after: { phase: { status: "recovering" } },
+    events: ["reconnected", "streamReopened"],
+    effects: ["leave turn"],
+    wakeInMs: 9_800,
+  },
+  {
+    name: "probing ── presumed open ──▶ recovering, though it may hang: healthy only after six times as long",
+    before: stateOf({
+      ...{ phase: probing, streams: [stream(1), stream(2)], queue: [2] },
+      prober: { ...prober, presumedAt: now },
+    }),
+    input: { type: "woken" },
+    after: { phase: { status: "recovering", healthyAt: now + 60_000 }, queue: [] },
+    effects: ["leave turn", "let go 2"],
+    wakeInMs: 60_000,
+  },
+  {
+    name: "probing ── answered ──▶ recovering: the path is open, though that stream is not",
+    before: stateOf({ phase: probing, streams: [stream(1), stream(2)], queue: [2], prober }),
+    input: { type: "answered", stream: 1 },
+    after: { phase: { status: "recovering", outage: { down: false } }, queue: [] },
+    events: ["reconnected"],
+    effects: ["leave turn", "let go 2"],
+    wakeInMs: 10_000,
+  },
+  {
+    name: "recovering ── lost before healthy ──▶ waiting, in the same outage",
+    before: stateOf({ phase: recovering, streams: [open(1, { returning: true })] }),
+    input: lost(),
+    after: { phase: { status: "waiting", outage: { counts: { network: 2 }, attempts: 1 } } },
+    events: ["streamLost", "reconnecting"],
+    wakeInMs: 1_000,
+  },
+  {
+    name: "recovering ── woken ──▶ healthy",
+    before: stateOf({ phase: { ...recovering, healthyAt: now }, streams: [open(1)] }),
+    input: { type: "woken" },
+    after: { phase: healthy },
+  },
+  {
+    name: "opened, healthy: the first stream of all",
+    before: stateOf({ phase: healthy, streams: [open(1)], connected: false }),
+    input: { type: "opened", stream: 1, first: true },
+    after: { phase: healthy, connected: true },
+    events: ["connected", "streamOpened"],
+  },
+  {
+    name: "refreshing ── refreshed ──▶ waiting",
+    before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
+    input: { type: "refreshed" },
+    after: { phase: { status: "waiting", until: now + 100 } },
+    events: ["reconnecting"],
+    effects: ["abort refresh"],
+    wakeInMs: 100,
+  },
+  {
+    name: "refreshing ── refused ──▶ ended",
+    before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
+    input: { type: "refused", why: "unauthenticated: signed out" },
+    after: { phase: { status: "ended", why: "unauthenticated: signed out" } },
+    events: ["ended"],
+    effects: ["abort refresh", "stop 1"],
+  },
+  {
+    name: "refused when nobody waits for it: nothing",
+    before: stateOf({ phase: paused, streams: [stream(1)], queue: [1] }),
+    input: { type: "refused", why: "unauthenticated: signed out" },
+    after: { phase: paused },
+  },
+  {
+    name: "any ── paused ──▶ paused: attempts are given up, and counted nowhere",
+    before: stateOf({ phase: waiting, bucket: { tokens: 4, at: now }, streams: [open(1), stream(2)], queue: [2] }),
+    input: { type: "paused", why: "frozen" },
+    after: { phase: { status: "paused", why: "frozen" }, queue: [2, 1], bucket: { tokens: 5, at: now } },
+    events: ["paused", "streamLost"],
+    effects: ["hold 1"],
+  },
+  {
+    name: "paused, and nothing that could be opened again: nothing",
+    before: stateOf({ phase: healthy, streams: [open(1, { reopenable: false })] }),
+    input: { type: "paused", why: "offline" },
+    after: { phase: healthy },
+  },
+  {
+    name: "paused ── resumed ──▶ waiting",
+    before: stateOf({ phase: paused, streams: [stream(1)], queue: [1] }),
+    input: { type: "resumed" },
+    after: { phase: { status: "waiting", until: now + 500 } },
+    events: ["reconnecting"],
+    effects: ["abort refresh"],
+    wakeInMs: 500,
+  },
+  {
+    name: "paused ── resumed, with credentials to be got ──▶ refreshing",
+    before: stateOf({ phase: { ...paused, refresh: true }, streams: [stream(1)], queue: [1] }),
+    input: { type: "resumed" },
+    after: { phase: { status: "refreshing" } },
+    effects: ["start refresh"],
+  },
+  {
+    name: "any ── a verdict on another call ──▶ ended",
+    before: stateOf({ phase: healthy, streams: [open(1)] }),
+    input: { type: "verdict", disconnect: banned, decision: { action: "end", why: "banned: Bye" } },
+    after: { phase: ended },
+    events: ["banned", "ended"],
+    effects: ["stop 1"],
+  },
+  {
+    name: "a verdict that the policy does not end for: nothing",
+    before: stateOf({ phase: healthy, streams: [open(1)] }),
+    input: { type: "verdict", disconnect: banned, decision: retry },
+    after: { phase: healthy },
+  },
+  {
+    name: "waiting ── retry asked: as soon as the rate limit lets it",
+    before: stateOf({ phase: waiting, streams: [stream(1)], queue: [1] }),
+    input: { type: "retry asked" },
+    after: { phase: { status: "waiting", until: now + 1 } },
+    events: ["reconnecting"],
+    wakeInMs: 1,
+  },
+  {
+    name: "healthy ── adopted from another page ──▶ waiting",
+    before: stateOf({ phase: healthy }),
+    input: { type: "adopted", phase: waiting, bucket: { tokens: 2, at: now }, events: [] },
+    after: { phase: waiting, bucket: { tokens: 2, at: now } },
+  },
+  {
+    name: "a return window is remembered",
+    before: stateOf({ phase: healthy }),
+    input: { type: "window", windowMs: 4_000 },
+    after: { phase: healthy, windowMs: 4_000 },
+  },
+  {
+    name: "ended ── restarted ──▶ healthy, not connected yet",
+    before: stateOf({ phase: ended }),
+    input: { type: "restarted" },
+    after: { phase: healthy, connected: false },
+  },
+  {
+    name: "ended: nothing is heard any more",
+    before: stateOf({ phase: ended }),
+    input: { type: "verdict", disconnect: banned, decision: { action: "end", why: "again" } },
+    after: { phase: ended },
+  },
+  {
+    name: "any ── closed ──▶ closed",
+    before: stateOf({ phase: refreshing, streams: [stream(1), open(2)], queue: [1] }),
+    input: { type: "closed" },
+    after: { phase: closed, queue: [] },
+    effects: ["abort refresh", "stop 1 2"],
+  },
+  {
+    name: "closed: for good",
+    before: stateOf({ phase: closed }),
+    input: { type: "restarted" },
+    after: { phase: closed },
+  },
+];
+
+test.each(rows)("$name", ({ before, input, rules: others, after, events = [], effects = [], wakeInMs }) => {
+  const answer = step(before, input, { ...rules, ...others }, { now, random: 0.5 });
+  expect(answer.state).toMatchObject(after);
+  expect(answer.events.map(({ type }) => type)).toEqual(events);
+  expect(told(answer.effects)).toEqual(effects);
+  expect(wakeAt(answer.state)).toBe(wakeInMs === undefined ? undefined : now + wakeInMs);
+});
+
+test("every kind of input has a row", () => {
+  const inputs: { readonly [T in Input["type"]]: true } = {
+    joined: true,
+    "asked again": true,
+    left: true,
+    lost: true,
+    opened: true,
+    delivered: true,
+    answered: true,
+    refreshed: true,
+    refused: true,
+    paused: true,
+    resumed: true,
+    verdict: true,
+    "retry asked": true,
+    "turn came": true,
+    adopted: true,
+    window: true,
+    restarted: true,
+    closed: true,
+    woken: true,
+  };
+  expect(new Set(rows.map(({ input }) => input.type))).toEqual(new Set(Object.keys(inputs)));
+});
