@@ -1,5 +1,5 @@
-import { createAcceptor } from "../dist/server/accept.js";
-import { reserve, spread } from "../dist/server/slots.js";
+import { createAcceptor } from "../dist/server/admission/accept.js";
+import { reserve, spread } from "../dist/server/drain/slots.js";
 import { round, seeded } from "./figures.mjs";
 import { sessionOfOne } from "./machine.mjs";
 import { atMost, context, main } from "./report.mjs";
@@ -20,7 +20,7 @@ const words = { message: "", localized: undefined, said: false, source: "transpo
 const network = { ...words, reason: "network" };
 const said = { ...words, said: true, source: "detail" };
 
-/** A session of ours: called with each ending, it answers when it tries again. `windowMs`: what its companion said. */
+/** A session of ours: called with each ending, it answers when it tries again. `windowMs`: what its control stream said. */
 function session(windowMs) {
   const ours = sessionOfOne(windowMs);
   return (now, answer, random) => {
@@ -158,7 +158,7 @@ function peakOf(perMs) {
 }
 
 const horizonMs = 60_000; // that of admission.ts
-const windowMs = (clients / perSecond) * 1_000; // what `door.windowMs` is documented to be
+const windowMs = (clients / perSecond) * 1_000; // what `admission.windowMs` is documented to be
 const shortMs = 5_000;
 const afterGoodbye = { last: 1.05, attempts: 1.1 };
 const afterCrash = { last: 1.1, attempts: 2.5 };
@@ -180,7 +180,7 @@ const ours = {
   crash: [{}, windowMs, afterCrash],
   "crash, window 5 s": [{}, shortMs, afterCrash],
   "crash, window 5 s, a refusal costs 0.2": [{ cost: 0.2 }, shortMs],
-  "crash, no companion that tells the window": [{}, undefined],
+  "crash, no control stream that tells the window": [{}, undefined],
 };
 
 export async function measure() {

@@ -3,7 +3,13 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import { controlStream } from "../src/control-stream/index.js";
 import { createClient, createSession, disconnectOf, type Session, type SessionOptions } from "../src/index.js";
-import { type Bouncer, createBouncer, SessionService, sessionService, toConnectError } from "../src/server/index.js";
+import {
+  type Bouncer,
+  ControlStreamService,
+  controlStreamService,
+  createBouncer,
+  toConnectError,
+} from "../src/server/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
 import { createFakeDevice } from "./device.js";
 import { collect, listen } from "./in-memory.js";
@@ -28,7 +34,7 @@ beforeEach(() => {
     },
     clock,
     heartbeatMs: 10_000,
-    door: { windowMs: 4_000 },
+    admission: { windowMs: 4_000 },
     reportError: note,
   });
   process.on("unhandledRejection", note);
@@ -48,14 +54,14 @@ const endless: ServiceImpl<typeof ChatService>["subscribe"] = async function* (_
 };
 
 function open(
-  attend: Partial<ServiceImpl<typeof SessionService>> | undefined = sessionService(bouncer),
+  attend: Partial<ServiceImpl<typeof ControlStreamService>> | undefined = controlStreamService(bouncer),
   options: SessionOptions = {},
   subscribe = endless,
 ) {
   const transport = createRouterTransport(
     (router) => {
       router.service(ChatService, { subscribe, say: () => ({ id: 1 }) });
-      if (attend) router.service(SessionService, attend);
+      if (attend) router.service(ControlStreamService, attend);
     },
     { router: { interceptors: [bouncer.interceptor] } },
   );
@@ -94,7 +100,7 @@ test("the companion goes first, and from its welcome on each call names the sess
   const [[, name] = []] = calls;
   expect(name).toMatch(/^[0-9a-f]{32}$/);
   expect(calls).toEqual([
-    ["Attend", name],
+    ["Open", name],
     ["Subscribe", name],
     ["Subscribe", name],
     ["Say", name],
@@ -110,7 +116,7 @@ test("a server without a companion is asked once, and sees no names", async () =
   collect(chat.subscribe({}));
   await arrival(4);
   expect(calls.map(([method, name]) => [method, name !== null])).toEqual([
-    ["Attend", true],
+    ["Open", true],
     ["Subscribe", false],
     ["Say", false],
     ["Subscribe", false],
@@ -123,7 +129,7 @@ test("a companion that says nothing holds up the first stream for a second, and 
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
     if (!signal.aborted) yield {};
   };
-  const { chat } = open({ attend: silent });
+  const { chat } = open({ open: silent });
   const { messages } = collect(chat.subscribe({}));
   await arrival(1);
   await clock.advance(999);
@@ -137,14 +143,14 @@ test("a companion that says nothing holds up the first stream for a second, and 
 
 test("a companion that has ended is asked for again while a stream goes on", async () => {
   const { chat } = open({
-    async *attend() {
+    async *open() {
       yield { event: { case: "welcome", value: {} } };
     },
   });
   const { messages } = collect(chat.subscribe({}));
   await vi.waitFor(() => expect(messages).toHaveLength(1));
   await clock.advance(600_000);
-  const attended = calls.filter(([method]) => method === "Attend").length;
+  const attended = calls.filter(([method]) => method === "Open").length;
   expect(attended).toBeGreaterThan(3);
   expect(attended).toBeLessThan(12);
 });
@@ -165,13 +171,13 @@ test("what was decided explains no stream that was sent after it", async () => {
 test("with limited logins a companion that is late does not put out its own session", async () => {
   bouncer = createBouncer({
     async identify({ method }) {
-      if (method.endsWith("Attend")) await clock.sleep(1_500);
+      if (method.endsWith("Open")) await clock.sleep(1_500);
       return { user: "u1" };
     },
     clock,
     logins: { max: 1, whenFull: "oldest-wins" },
   });
-  const { chat, lines } = open(sessionService(bouncer));
+  const { chat, lines } = open(controlStreamService(bouncer));
   const { messages } = collect(chat.subscribe({}));
   await vi.waitFor(() => expect(clock.sleepers).toBeGreaterThan(1));
   await clock.advance(3_000);
@@ -184,7 +190,7 @@ test("a ban at the door costs one call: the companion's", async () => {
   const { chat, lines } = open();
   const error = await collect(chat.subscribe({})).end;
   expect(disconnectOf(error)).toMatchObject({ reason: "banned", message: "Cheating" });
-  expect(calls.map(([method]) => method)).toEqual(["Attend"]);
+  expect(calls.map(([method]) => method)).toEqual(["Open"]);
   expect(lines).toEqual(["banned: Cheating", "ended: banned: Cheating", "streamEnded: 1 stopped"]);
 });
 
@@ -193,7 +199,7 @@ test("a kick ends the session, even if its stream never hears it", async () => {
   const { messages, end } = collect(chat.subscribe({}));
   await vi.waitFor(() => expect(messages).toHaveLength(1));
   // In memory there is nothing to cut by: the stream would go on. The companion is told.
-  const [companion] = bouncer.list().filter(({ method }) => method.endsWith("Attend"));
+  const [companion] = bouncer.list().filter(({ method }) => method.endsWith("Open"));
   void bouncer.kick({ stream: companion?.id }, { code: "afk", message: "Idle" });
   expect(disconnectOf(await end)).toMatchObject({ reason: "kicked", code: "afk", message: "Idle" });
   expect(lines.slice(2)).toEqual(["kicked: Idle", "ended: kicked: Idle", "streamEnded: 1 stopped"]);
@@ -238,13 +244,13 @@ test("silence on all streams is a lost connection; news on one of them is not", 
   let say: () => void = () => {};
   let id = 1;
   let silent = false;
-  const attend: ServiceImpl<typeof SessionService>["attend"] = async function* (request, context) {
-    for await (const response of sessionService(bouncer).attend(request, context)) {
+  const attend: ServiceImpl<typeof ControlStreamService>["open"] = async function* (request, context) {
+    for await (const response of controlStreamService(bouncer).open(request, context)) {
       if (silent) await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
       yield response;
     }
   };
-  const { chat, lines } = open({ attend }, {}, async function* () {
+  const { chat, lines } = open({ open: attend }, {}, async function* () {
     for (;;) {
       yield { id: id++ };
       await new Promise<void>((resolve) => {
@@ -263,7 +269,7 @@ test("silence on all streams is a lost connection; news on one of them is not", 
   await clock.advance(30_000);
   expect(messages).toHaveLength(2);
   expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual([]); // the companion alone was lost
-  expect(calls.map(([method]) => method)).toEqual(["Attend", "Subscribe", "Attend"]);
+  expect(calls.map(([method]) => method)).toEqual(["Open", "Subscribe", "Open"]);
   silent = true;
   await clock.advance(40_000);
   expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual(["streamLost: 1 network"]);
@@ -281,16 +287,16 @@ test("a companion rests in a pause, with all other streams, and comes back with 
   await vi.waitFor(() => expect(bouncer.count()).toBe(0));
   await clock.advance(2_000);
   await vi.waitFor(() => expect(bouncer.count()).toBe(2));
-  expect(calls.map(([method]) => method)).toEqual(["Attend", "Subscribe", "Subscribe", "Attend"]);
+  expect(calls.map(([method]) => method)).toEqual(["Open", "Subscribe", "Subscribe", "Open"]);
 });
 
 test("a stream that had news since the last sign of life, but none after it, is lost with the companion", async () => {
   const beats = new AbortController();
   let say: () => void = () => {};
-  const { attend } = sessionService(bouncer);
+  const { open: attend } = controlStreamService(bouncer);
   const { chat, lines } = open(
     {
-      async *attend(request, context) {
+      async *open(request, context) {
         if (!attend) throw new Error("there is no companion to silence");
         for await (const event of attend(request, context)) {
           if (beats.signal.aborted) await new Promise((resolve) => context.signal.addEventListener("abort", resolve));

@@ -292,7 +292,7 @@ describe("the tables", () => {
       logins: true,
       rateLimits: true,
       addressOf: true,
-      door: true,
+      admission: true,
       clockSkewMs: true,
       heartbeatMs: true,
       clock: true,

@@ -109,7 +109,7 @@ describe("the chat server", slow, () => {
   test("explains even an abort, by its companion", async () => {
     const { client, admin } = await startServer();
     const ann = await inside(client("ann"));
-    await vi.waitFor(async () => expect((await admin("list")).stdout).toContain("SessionService/Attend"), patience);
+    await vi.waitFor(async () => expect((await admin("list")).stdout).toContain("ControlStreamService/Open"), patience);
     const { stdout } = await admin("kick", "ann", "--abort");
     expect(stdout).toMatch(/^kicked ann: 2 streams, 1 told, 1 forced$/m);
     await ann.prints(/^understood: kicked$/m);
@@ -256,7 +256,7 @@ test("the metrics tell of a client that was kicked, and of one that was refused"
     'farewell_refusals_total{reason="banned"} 1',
     'farewell_endings_total{ending="told"} 1',
     'farewell_endings_total{ending="forced"} 0',
-    'farewell_put_out_seconds_count{reason="kicked"} 1',
+    'farewell_evict_seconds_count{reason="kicked"} 1',
   ]) {
     expect(lines).toContain(line);
   }

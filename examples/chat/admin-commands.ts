@@ -83,7 +83,7 @@ const commands: { readonly [name: string]: Command } = {
     takes: "user",
     allows: [],
     async run(admin, user) {
-      const { lifted } = await admin.unban({ selector: { user } });
+      const { lifted } = await admin.lift({ selector: { user } });
       console.log(lifted ? `unbanned ${user}` : `${user} was not banned`);
     },
   },

@@ -7,14 +7,14 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import {
   AdminService,
   adminService,
+  ControlStreamService,
   channels,
+  controlStreamService,
   createBouncer,
   type DrainMessage,
   drainOn,
   identityOf,
   type Report,
-  SessionService,
-  sessionService,
   verdictOf,
 } from "farewell/server";
 import { pino } from "pino";
@@ -42,7 +42,7 @@ const bouncer = createBouncer({
   },
   logger: pino({ level }, pino.destination(2)),
   rateLimits: { perUser: { burst: 20, perMs: 60_000 } },
-  door: { acceptPerSecond: 100, windowMs: 1_000 },
+  admission: { acceptPerSecond: 100, windowMs: 1_000 },
 });
 
 const rooms = new Map<string, Room>();
@@ -66,7 +66,7 @@ const server = createServer(
           return { id: room.say(`${identityOf(values)?.user}: ${text}`) };
         },
       });
-      router.service(SessionService, sessionService(bouncer));
+      router.service(ControlStreamService, controlStreamService(bouncer));
       router.service(AdminService, adminService(bouncer, { authorize: ({ header }) => adminOf(header) }));
     },
     interceptors: [bouncer.interceptor],

@@ -3,7 +3,7 @@ import type { Logger, Selector, Words } from "farewell/server";
 /** What the bouncer has decided, for the timeline. */
 export interface Decision {
   readonly at: Date;
-  /** A reason, or "unban". */
+  /** A reason, or "unbanned". */
   readonly what: string;
   readonly whom: string;
   readonly why: string;
@@ -20,7 +20,7 @@ export function audit(tell: (decision: Decision) => void): Logger {
     debug() {},
     info(fields: Fields) {
       const { event, selector, by, reason, message } = fields;
-      const what = event === "verdict" ? reason : event === "unban" ? event : undefined;
+      const what = event === "verdict" ? reason : event === "lift" ? "unbanned" : undefined;
       if (what === undefined) return;
       const whom = selector?.user ?? "everybody";
       const why = [message, by && `by ${by}`].filter(Boolean).join(", ");

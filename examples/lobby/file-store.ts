@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { type Hold, memoryStore, type Store } from "farewell/server";
+import { memoryStore, type Restriction, type Store } from "farewell/server";
 
 /**
  * A store in memory whose bans are also in a file, so that a deploy lifts none. The rest is forgotten with the process:
@@ -7,15 +7,15 @@ import { type Hold, memoryStore, type Store } from "farewell/server";
  */
 export function fileStore(file: string): Store {
   const memory = memoryStore();
-  const bans = new Map(load(file).map((hold) => [hold.key, hold]));
+  const bans = new Map(load(file).map((restriction) => [restriction.key, restriction]));
   const now = Date.now();
-  for (const hold of bans.values()) memory.hold(hold, now);
+  for (const restriction of bans.values()) memory.restrict(restriction, now);
 
   return {
     ...memory,
     record(entry) {
-      for (const hold of entry.holds.filter(({ words }) => words.reason === "banned")) {
-        bans.set(hold.key, hold);
+      for (const restriction of entry.restrictions.filter(({ words }) => words.reason === "banned")) {
+        bans.set(restriction.key, restriction);
         save(file, bans); // first: a ban that is carried out is on record
       }
       return memory.record(entry);
@@ -28,11 +28,11 @@ export function fileStore(file: string): Store {
   };
 }
 
-function save(file: string, bans: ReadonlyMap<string, Hold>): void {
+function save(file: string, bans: ReadonlyMap<string, Restriction>): void {
   writeFileSync(file, JSON.stringify([...bans.values()]));
 }
 
-function load(file: string): readonly Hold[] {
+function load(file: string): readonly Restriction[] {
   if (!existsSync(file)) return [];
   return JSON.parse(readFileSync(file, "utf8"), (key, value) =>
     key === "until" && typeof value === "string" ? new Date(value) : value,

@@ -55,7 +55,7 @@ const routes = (router: ConnectRouter) => {
       roomOf(room).add({ case: "said", value: { player: identityOf(values)?.user ?? "", text } });
       return {};
     },
-    // In the stream itself, for these clients have no companion that `bouncer.announce` could tell.
+    // In the stream itself, for these clients have no control stream that `bouncer.announce` could tell.
     announce({ announcement }, { requestHeader }) {
       staffOnly(requestHeader, token);
       if (!announcement) throw new ConnectError("announcement: expected one", Code.InvalidArgument);

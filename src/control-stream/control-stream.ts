@@ -6,12 +6,12 @@ import type { DisconnectInit } from "../disconnect/disconnect.js";
 import { wordsOf } from "../disconnect/spoken.js";
 import { sessionHeader } from "../disconnect/wire.js";
 import {
-  AttendRequestSchema,
-  type AttendResponse,
-  type AttendResponse_Notice,
-  type AttendResponse_Verdict,
-  SessionService,
-} from "../gen/farewell/v1/session_pb.js";
+  ControlStreamService,
+  OpenRequestSchema,
+  type OpenResponse,
+  type OpenResponse_Notice,
+  type OpenResponse_Verdict,
+} from "../gen/farewell/v1/control_stream_pb.js";
 import type { Attached, Clock, Extension, SessionPort, Stream } from "../session/extension.js";
 
 // The stream beside all others: it names the session at the door, and hears what the others cannot be told. Without a
@@ -25,7 +25,7 @@ const silentBeats = 2.5;
 type Call = Parameters<Transport["stream"]>;
 
 /**
- * Attends the server's `farewell.v1.SessionService`, if it has one: signs of life for all streams, notices ahead of time,
+ * Attends the server's `farewell.v1.ControlStreamService`, if it has one: signs of life for all streams, notices ahead of time,
  * and words that explain even an abort. The first stream waits for its welcome. It sends the header `farewell-session`,
  * which CORS must allow for other origins.
  *
@@ -67,18 +67,18 @@ function attach(session: SessionPort): Attached {
     own.signal.addEventListener("abort", () => beat.abort());
     listen(own, beat.signal); // one that does not answer is no better than one that has fallen silent
     try {
-      const { method } = SessionService;
-      const input = createAsyncIterable([create(AttendRequestSchema)]);
+      const { method } = ControlStreamService;
+      const input = createAsyncIterable([create(OpenRequestSchema)]);
       const header = { [sessionHeader]: name };
-      const { message } = await transport.stream(method.attend, own.signal, 0, header, input);
+      const { message } = await transport.stream(method.open, own.signal, 0, header, input);
       for await (const { event } of message) {
         if (current !== own) return;
         if (event.case === "welcome") {
-          const { heartbeatInterval, doorWindow } = event.value;
+          const { heartbeatInterval, returnWindow } = event.value;
           welcomed = true;
           known = "welcomed";
           beatMs = heartbeatInterval ? durationMs(heartbeatInterval) : beatMs;
-          session.setReturnWindow(doorWindow && durationMs(doorWindow));
+          session.setReturnWindow(returnWindow && durationMs(returnWindow));
           welcome();
         } else hear(event);
         beat.abort();
@@ -112,7 +112,7 @@ function attach(session: SessionPort): Attached {
     );
   }
 
-  function hear(event: AttendResponse["event"]): void {
+  function hear(event: OpenResponse["event"]): void {
     if (event.case === "notice") {
       const words = wordsFrom(event.value, clock.now());
       const { after } = event.value;
@@ -232,7 +232,7 @@ function attach(session: SessionPort): Attached {
 
 /** The words of a companion's message, or `undefined` for a reason that this version does not know. */
 function wordsFrom(
-  { disconnect, localized, message }: AttendResponse_Notice | AttendResponse_Verdict,
+  { disconnect, localized, message }: OpenResponse_Notice | OpenResponse_Verdict,
   now: number,
 ): DisconnectInit | undefined {
   const details = [disconnect, localized].filter((detail) => detail !== undefined);

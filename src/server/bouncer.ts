@@ -3,22 +3,22 @@ import { type ContextValues, createContextValues, type Interceptor } from "@conn
 import { functionIn, invalid, objectOf } from "../check/invalid.js";
 import { builtInReasons, checkTime, checkWords } from "../disconnect/disconnect.js";
 import { fieldsOf } from "../disconnect/spoken.js";
-import { createAdmission } from "./admission.js";
-import { createArrivals } from "./arrivals.js";
-import { createCompanions } from "./companions.js";
-import { createDrain, type DrainOptions, type DrainProgress } from "./drain.js";
-import { eventOf } from "./event-of.js";
-import { verdictOf } from "./goodbye.js";
+import { createAdmission } from "./admission/admission.js";
+import { type Counts, createAudit } from "./audit/audit.js";
+import { createDrain, type DrainOptions, type DrainProgress } from "./drain/drain.js";
 import type { House } from "./house.js";
-import { type Counts, createJournal } from "./journal.js";
-import { rawKey, rawOf } from "./line.js";
+import type { Stream } from "./inside/admitted-stream.js";
+import { createPendingCalls } from "./inside/pending.js";
+import { rawRequestKey, rawRequestOf } from "./inside/raw-stream.js";
+import { createRegistry } from "./inside/registry.js";
 import { type BouncerOptions, checkBouncerOptions } from "./options.js";
-import type { Report } from "./put-out.js";
-import { createRegistry } from "./registry.js";
-import { checkSelector, keyOf, type Selector } from "./selector.js";
-import type { Verdict, Words } from "./store.js";
-import { checkAudit, createVerdicts, type Decision, type VerdictOptions } from "./verdicts.js";
-import type { Stream } from "./visit.js";
+import type { Verdict, Words } from "./store/store.js";
+import { createControlStreams } from "./verdict/control-streams.js";
+import type { Report } from "./verdict/evict.js";
+import { checkAttribution, createVerdicts, type Decision, type VerdictOptions } from "./verdict/verdicts.js";
+import { checkSelector, keyOf, type Selector } from "./who/selector.js";
+import { eventOf } from "./words/event-of.js";
+import { verdictOf } from "./words/goodbye.js";
 
 /** The words that go with a reason, without the reason. */
 type WordsOf<R extends Words["reason"]> = Omit<Extract<Words, { reason: R }>, "reason">;
@@ -68,8 +68,10 @@ export interface Bouncer {
   kick(selector: Selector, words?: WordsOf<"kicked">, options?: VerdictOptions): Promise<Report>;
   /** Puts clients out and keeps them out until `until`, or for good. The selector is one user, session or tag. */
   ban(selector: Selector, words?: WordsOf<"banned">, options?: VerdictOptions): Promise<Report>;
-  /** Lifts a ban, or a `throttle`. Answers whether there was one. Takes the same selector. */
-  unban(selector: Selector, audit?: Pick<VerdictOptions, "by" | "note">): Promise<boolean>;
+  /** Lets in again whom a `ban` or a `throttle` keeps out. Answers whether there was one. Takes the same selector. */
+  lift(selector: Selector, attribution?: Pick<VerdictOptions, "by" | "note">): Promise<boolean>;
+  /** The same as `lift`, by the name that goes with `ban`. */
+  unban(selector: Selector, attribution?: Pick<VerdictOptions, "by" | "note">): Promise<boolean>;
   /** Puts clients out in favour of another session of the same account. The option `logins` does it by itself. */
   supersede(selector: Selector, words?: WordsOf<"superseded">, options?: VerdictOptions): Promise<Report>;
   /** Ends streams whose credentials have ended: the client refreshes them and comes back. */
@@ -91,7 +93,7 @@ export interface Bouncer {
    * token takes over the epoch of the old one, or it would make a revoked one good again.
    */
   epoch(user: string): Promise<number>;
-  /** Tells companions what will happen, `at` a time if it is known. Answers how many were told. */
+  /** Tells controlStreams what will happen, `at` a time if it is known. Answers how many were told. */
   announce(selector: Selector, words: Words, at?: Date): number;
   /**
    * Refuses newcomers with `maintenance` and ends all streams, spread over a time. Rejects with a `DrainingError` while
@@ -131,18 +133,18 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   const settings = checkBouncerOptions(options);
   const { store, clock, releaseWithinMs } = settings;
   const name = randomUUID().slice(0, 8);
-  const journal = createJournal(name, settings.logger, settings.reportError);
+  const audit = createAudit(name, settings.logger, settings.reportError);
   const registry = createRegistry();
-  const companions = createCompanions(registry);
+  const controlStreams = createControlStreams(registry);
   const hooks = new Set<ReleaseHook>();
   const house: House = {
     name,
     settings,
     clock,
     registry,
-    arrivals: createArrivals(),
-    companions,
-    journal,
+    pending: createPendingCalls(),
+    controlStreams,
+    audit,
     closing: undefined,
     draining: undefined,
     progress: undefined,
@@ -158,14 +160,13 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   async function release(hook: ReleaseHook, stream: Stream, verdict: Verdict | undefined): Promise<void> {
     const timer = new AbortController();
     const late = clock.sleep(releaseWithinMs, timer.signal).then(
-      () =>
-        journal.failure(new Error(`not done within ${releaseWithinMs} ms`), `a release hook for ${stream.id} hangs`),
+      () => audit.failure(new Error(`not done within ${releaseWithinMs} ms`), `a release hook for ${stream.id} hangs`),
       () => {}, // in time
     );
     try {
       await hook(stream, verdict);
     } catch (error) {
-      journal.failure(error, `a release hook for ${stream.id} failed`);
+      audit.failure(error, `a release hook for ${stream.id} failed`);
     }
     timer.abort();
     await late;
@@ -183,7 +184,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
         bouncer.supersede(loser, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
       expire: (stream) => bouncer.expire({ stream }, { message: "the credentials have expired" }, unbounded),
     }),
-    contextValues: (request) => createContextValues().set(rawKey, rawOf(request)),
+    contextValues: (request) => createContextValues().set(rawRequestKey, rawRequestOf(request)),
     list: (selector = everybody) => registry.find(checkSelector(selector)).map(({ stream }) => stream),
     count: (selector = everybody) =>
       selector === everybody ? registry.size : registry.find(checkSelector(selector)).length,
@@ -191,7 +192,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       for (const { stream, life } of registry.find(checkSelector(selector))) if (!life.aborted) yield stream;
     },
     stats: () => ({
-      ...structuredClone(journal.counts),
+      ...structuredClone(audit.counts),
       inside: registry.counts(),
       draining: house.closing !== undefined,
       drain: house.progress,
@@ -204,14 +205,15 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       const said = checked("banned", words);
       const until = said.until?.getTime();
       if (until !== undefined && until <= clock.now()) throw invalid("words.until", said.until, "a Date in the future");
-      return carryOut({ selector, words: said, holds: [{ key, until, once: false }] }, options);
+      return carryOut({ selector, words: said, restrictions: [{ key, until, once: false }] }, options);
     },
-    async unban(selector, audit = {}) {
-      const { by, note } = checkAudit(audit);
+    async lift(selector, attribution = {}) {
+      const { by, note } = checkAttribution(attribution);
       const lifted = await store.lift(keyOf(selector), clock.now());
-      journal.note({ event: "unban", selector, lifted, by, note }, "unban");
+      audit.note({ event: "lift", selector, lifted, by, note }, "lift");
       return lifted;
     },
+    unban: (selector, attribution) => bouncer.lift(selector, attribution),
     async supersede(selector, words, options) {
       const said = checked("superseded", words);
       return carryOut({ selector: checkSelector(selector), words: said }, options);
@@ -225,7 +227,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       if (until === undefined) return carryOut({ selector: checkSelector(selector), words: said }, options);
       const key = keyOf(selector);
       if (until <= clock.now()) throw invalid("words.retryAt", said.retryAt, "a Date in the future");
-      return carryOut({ selector, words: said, holds: [{ key, until, once: false }] }, options);
+      return carryOut({ selector, words: said, restrictions: [{ key, until, once: false }] }, options);
     },
     async revoke(user, words, options) {
       const selector = checkSelector({ user });
@@ -241,8 +243,8 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       checkSelector(selector);
       checkWords("words", words, builtInReasons);
       checkTime("at", at);
-      const told = companions.of(registry.find(selector));
-      return companions.post(told, eventOf("notice", words, clock.now(), at?.getTime()));
+      const told = controlStreams.of(registry.find(selector));
+      return controlStreams.post(told, eventOf("notice", words, clock.now(), at?.getTime()));
     },
     drain,
     onRelease(hook) {

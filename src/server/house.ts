@@ -1,13 +1,13 @@
 import type { Clock } from "../ports/clock.js";
-import type { Arrivals } from "./arrivals.js";
-import type { Companions } from "./companions.js";
-import type { DrainProgress } from "./drain.js";
-import type { Journal } from "./journal.js";
+import type { Audit } from "./audit/audit.js";
+import type { DrainProgress } from "./drain/drain.js";
+import type { AdmittedStream } from "./inside/admitted-stream.js";
+import type { PendingCalls } from "./inside/pending.js";
+import type { Registry } from "./inside/registry.js";
 import type { Settings } from "./options.js";
-import type { Report } from "./put-out.js";
-import type { Registry } from "./registry.js";
-import type { Words } from "./store.js";
-import type { Visit } from "./visit.js";
+import type { Words } from "./store/store.js";
+import type { ControlStreams } from "./verdict/control-streams.js";
+import type { Report } from "./verdict/evict.js";
 
 /** What the parts of one bouncer share. */
 export interface House {
@@ -16,9 +16,9 @@ export interface House {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly registry: Registry;
-  readonly arrivals: Arrivals;
-  readonly companions: Companions;
-  readonly journal: Journal;
+  readonly pending: PendingCalls;
+  readonly controlStreams: ControlStreams;
+  readonly audit: Audit;
   /** What newcomers are refused with while the server goes away: each with its own time. */
   closing: (() => Words) | undefined;
   /** The drain that goes on, or has closed the door for good. */
@@ -26,5 +26,5 @@ export interface House {
   /** How far the last drain is. */
   progress: DrainProgress | undefined;
   /** A stream that was inside has left. */
-  released(visit: Visit): void;
+  released(visit: AdmittedStream): void;
 }

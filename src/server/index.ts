@@ -12,12 +12,6 @@ export {
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.js";
 export type { RateLimit } from "../policy/rate-limit.js";
-export { type AdminCall, AdminService, type Authorize, adminService } from "./admin-service.js";
-export { type Bouncer, createBouncer, type ReleaseHook, type Stats } from "./bouncer.js";
-export { DrainingError, type DrainOptions, type DrainProgress } from "./drain.js";
-export { type DrainOnOptions, drainOn, type Signal } from "./drain-on.js";
-export { verdictOf } from "./goodbye.js";
-export { type Call, type Identify, type Identity, identityOf } from "./identity.js";
 export {
   type Counts,
   channels,
@@ -27,13 +21,29 @@ export {
   type RefusalMessage,
   type Refused,
   type VerdictMessage,
-} from "./journal.js";
-export { memoryStore } from "./memory-store.js";
+} from "./audit/audit.js";
+export { type Bouncer, createBouncer, type ReleaseHook, type Stats } from "./bouncer.js";
+export { DrainingError, type DrainOptions, type DrainProgress } from "./drain/drain.js";
+export { type Ending, type Stream, streamOf } from "./inside/admitted-stream.js";
 export type { BouncerOptions } from "./options.js";
-export type { Report } from "./put-out.js";
-export type { Selector } from "./selector.js";
-export { SessionService, sessionService } from "./session-service.js";
-export type { Awaitable, Claim, Entry, Epoch, Hold, Ruling, Store, Verdict, Words } from "./store.js";
-export { toConnectError } from "./to-connect-error.js";
-export { LimitError, type VerdictOptions } from "./verdicts.js";
-export { type Ending, type Stream, streamOf } from "./visit.js";
+export { type AdminCall, AdminService, type Authorize, adminService } from "./services/admin.js";
+export { ControlStreamService, controlStreamService } from "./services/control-stream.js";
+export { type DrainOnOptions, drainOn, type Signal } from "./services/drain-on.js";
+export { memoryStore } from "./store/memory-store.js";
+export type {
+  Awaitable,
+  Entry,
+  Epoch,
+  LoginRequest,
+  LoginResult,
+  Restriction,
+  Store,
+  Verdict,
+  Words,
+} from "./store/store.js";
+export type { Report } from "./verdict/evict.js";
+export { LimitError, type VerdictOptions } from "./verdict/verdicts.js";
+export { type Identify, type Identity, type IncomingCall, identityOf } from "./who/identity.js";
+export type { Selector } from "./who/selector.js";
+export { verdictOf } from "./words/goodbye.js";
+export { toConnectError } from "./words/to-connect-error.js";

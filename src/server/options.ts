@@ -1,10 +1,10 @@
 import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
 import { checkRateLimit, type RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
-import type { Call, Identify } from "./identity.js";
-import type { Logger } from "./journal.js";
-import { memoryStore } from "./memory-store.js";
-import type { Store } from "./store.js";
+import type { Logger } from "./audit/audit.js";
+import { memoryStore } from "./store/memory-store.js";
+import type { Store } from "./store/store.js";
+import type { Identify, IncomingCall } from "./who/identity.js";
 
 /** Options of `createBouncer`. */
 export interface BouncerOptions {
@@ -24,21 +24,21 @@ export interface BouncerOptions {
   readonly limit?: number;
   /**
    * How many devices of one user may be inside, and who yields to whom. `identify` should tell the session or the device,
-   * or the client have a companion; else each stream counts as a login of its own. @default no bound
+   * or the client have a control stream; else each stream counts as a login of its own. @default no bound
    */
   readonly logins?: { readonly max: number; readonly whenFull?: "newest-wins" | "oldest-wins" };
   /** How often one user, and one address, may open a stream. @default no bound */
   readonly rateLimits?: { readonly perUser?: RateLimit; readonly perAddress?: RateLimit };
   /** The address that `perAddress` counts by, for servers behind a proxy; called before `identify`. @default the peer's */
-  readonly addressOf?: (call: Call) => string | undefined;
+  readonly addressOf?: (call: IncomingCall) => string | undefined;
   /**
    * How many streams a second are let in, and the span over which clients are asked to spread their return after a crash:
    * about the number of clients, divided by `acceptPerSecond`. @default no bound, and no word
    */
-  readonly door?: { readonly acceptPerSecond?: number; readonly windowMs?: number };
+  readonly admission?: { readonly acceptPerSecond?: number; readonly windowMs?: number };
   /** How far the clock behind `issuedAt` may be ahead of ours. Only for tokens without an epoch. @default 1_000 */
   readonly clockSkewMs?: number;
-  /** How often a companion gets a sign of life. @default 15_000 */
+  /** How often a control stream gets a sign of life. @default 15_000 */
   readonly heartbeatMs?: number;
   /** Time and chance. @default the system's */
   readonly clock?: Clock;
@@ -58,7 +58,7 @@ export interface Settings {
   readonly logins: { readonly max: number; readonly whenFull: "newest-wins" | "oldest-wins" } | undefined;
   readonly perUser: RateLimit | undefined;
   readonly perAddress: RateLimit | undefined;
-  readonly addressOf: (call: Call) => string | undefined;
+  readonly addressOf: (call: IncomingCall) => string | undefined;
   readonly acceptPerSecond: number | undefined;
   readonly windowMs: number | undefined;
   readonly clockSkewMs: number;
@@ -78,7 +78,7 @@ const known = [
   "logins",
   "rateLimits",
   "addressOf",
-  "door",
+  "admission",
   "clockSkewMs",
   "heartbeatMs",
   "clock",
@@ -87,9 +87,9 @@ const known = [
 
 const storeMethods = [
   "record",
-  "hold",
-  "standing",
-  "spend",
+  "restrict",
+  "restrictions",
+  "consume",
   "lift",
   "epoch",
   "login",
@@ -112,7 +112,7 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
     logins,
     rateLimits = {},
     addressOf = ({ peer }) => peer,
-    door = {},
+    admission = {},
     clockSkewMs = 1_000,
     heartbeatMs = 15_000,
     clock = systemClock,
@@ -127,7 +127,7 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
   for (const name of ["now", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
   functionOr("reportError", reportError);
   const { perUser, perAddress } = objectOf("rateLimits", rateLimits, ["perUser", "perAddress"]);
-  const { acceptPerSecond, windowMs } = objectOf("door", door, ["acceptPerSecond", "windowMs"]);
+  const { acceptPerSecond, windowMs } = objectOf("admission", admission, ["acceptPerSecond", "windowMs"]);
   return {
     identify,
     store,
@@ -141,8 +141,8 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
     perAddress: checkRation("rateLimits.perAddress", perAddress),
     addressOf,
     acceptPerSecond:
-      acceptPerSecond === undefined ? undefined : numberIn("door.acceptPerSecond", acceptPerSecond, 0.001),
-    windowMs: windowMs === undefined ? undefined : numberIn("door.windowMs", windowMs, 0, 3_600_000),
+      acceptPerSecond === undefined ? undefined : numberIn("admission.acceptPerSecond", acceptPerSecond, 0.001),
+    windowMs: windowMs === undefined ? undefined : numberIn("admission.windowMs", windowMs, 0, 3_600_000),
     clockSkewMs: numberIn("clockSkewMs", clockSkewMs, 0),
     heartbeatMs: numberIn("heartbeatMs", heartbeatMs, 10),
     clock,

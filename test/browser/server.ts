@@ -10,10 +10,10 @@ import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import {
   type Bouncer,
   type BouncerOptions,
+  ControlStreamService,
+  controlStreamService,
   createBouncer,
   identityOf,
-  SessionService,
-  sessionService,
   toConnectError,
 } from "../../src/server/index.js";
 
@@ -94,7 +94,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           yield* room.follow(Math.min(afterId, id - 1), signal);
         },
       });
-      router.service(SessionService, sessionService(bouncer));
+      router.service(ControlStreamService, controlStreamService(bouncer));
     },
     interceptors: [bouncer.interceptor],
     contextValues: bouncer.contextValues,

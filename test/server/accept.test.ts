@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createAcceptor, networkOf } from "../../src/server/accept.js";
+import { createAcceptor, networkOf } from "../../src/server/admission/accept.js";
 
 const start = Date.UTC(2030, 0, 1);
 

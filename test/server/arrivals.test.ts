@@ -2,9 +2,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createArrivals } from "../../src/server/arrivals.js";
-import { whoIs } from "../../src/server/identity.js";
-import type { Verdict } from "../../src/server/store.js";
+import { createPendingCalls } from "../../src/server/inside/pending.js";
+import type { Verdict } from "../../src/server/store/store.js";
+import { whoIs } from "../../src/server/who/identity.js";
 
 const who = (user: string) => whoIs({ user }, { header: new Headers() });
 const verdict = (user: string, id = user): Verdict => ({
@@ -18,36 +18,36 @@ const verdict = (user: string, id = user): Verdict => ({
 
 describe("on the way in", () => {
   test("a verdict is missed by who was on the way, and by nobody who came later", () => {
-    const arrivals = createArrivals();
-    const early = arrivals.enter();
-    arrivals.note(verdict("ann"));
-    const late = arrivals.enter();
+    const pending = createPendingCalls();
+    const early = pending.enter();
+    pending.note(verdict("ann"));
+    const late = pending.enter();
     expect(early.missed(who("ann"), "x-1")?.id).toBe("ann");
     expect(late.missed(who("ann"), "x-2")).toBeUndefined();
   });
 
   test("only a verdict that means somebody is missed", () => {
-    const arrivals = createArrivals();
-    const arrival = arrivals.enter();
-    arrivals.note(verdict("bob"));
+    const pending = createPendingCalls();
+    const arrival = pending.enter();
+    pending.note(verdict("bob"));
     expect(arrival.missed(who("ann"), "x-1")).toBeUndefined();
-    arrivals.note({ ...verdict("any"), selector: { stream: "x-1" } });
+    pending.note({ ...verdict("any"), selector: { stream: "x-1" } });
     expect(arrival.missed(who("ann"), "x-1")?.id).toBe("any");
     expect(arrival.missed(who("ann"), "x-2")).toBeUndefined();
   });
 
   test("of several the first is told", () => {
-    const arrivals = createArrivals();
-    const arrival = arrivals.enter();
-    arrivals.note(verdict("ann", "first"));
-    arrivals.note(verdict("ann", "second"));
+    const pending = createPendingCalls();
+    const arrival = pending.enter();
+    pending.note(verdict("ann", "first"));
+    pending.note(verdict("ann", "second"));
     expect(arrival.missed(who("ann"), "x")?.id).toBe("first");
   });
 
   test("leaving twice changes nothing for others", () => {
-    const arrivals = createArrivals();
-    const [one, two] = [arrivals.enter(), arrivals.enter()];
-    arrivals.note(verdict("ann"));
+    const pending = createPendingCalls();
+    const [one, two] = [pending.enter(), pending.enter()];
+    pending.note(verdict("ann"));
     one.leave();
     one.leave();
     expect(two.missed(who("ann"), "x")?.id).toBe("ann");
@@ -56,20 +56,20 @@ describe("on the way in", () => {
   test("a verdict is forgotten when all have come in who may have missed it, though others are always on the way", async () => {
     setFlagsFromString("--expose-gc");
     const collectGarbage = runInNewContext("gc") as () => void;
-    const arrivals = createArrivals();
-    let last = arrivals.enter();
+    const pending = createPendingCalls();
+    let last = pending.enter();
     const kept = Array.from({ length: 100 }, (_, index) => {
       const one = verdict(`user ${index}`);
-      arrivals.note(one);
-      const next = arrivals.enter();
+      pending.note(one);
+      const next = pending.enter();
       last.leave();
       last = next;
       return new WeakRef(one);
     });
-    await new Promise(setImmediate); // a WeakRef holds its target until the turn is over
+    await new Promise(setImmediate); // a WeakRef restrictions its target until the turn is over
     collectGarbage();
     expect(kept.filter((one) => one.deref() !== undefined)).toHaveLength(0);
-    arrivals.note(verdict("ann"));
+    pending.note(verdict("ann"));
     expect(last.missed(who("ann"), "x")?.id).toBe("ann");
   });
 
@@ -81,12 +81,12 @@ describe("on the way in", () => {
     );
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {
-        const arrivals = createArrivals();
-        let waiting: { arrival: ReturnType<typeof arrivals.enter>; noted: string[] }[] = [];
+        const pending = createPendingCalls();
+        let waiting: { arrival: ReturnType<typeof pending.enter>; noted: string[] }[] = [];
         for (const [index, event] of events.entries()) {
-          if (event === "enter") waiting.push({ arrival: arrivals.enter(), noted: [] });
+          if (event === "enter") waiting.push({ arrival: pending.enter(), noted: [] });
           else if ("note" in event) {
-            arrivals.note(verdict(event.note, `${event.note}${index}`));
+            pending.note(verdict(event.note, `${event.note}${index}`));
             for (const { noted } of waiting) noted.push(`${event.note}${index}`);
           } else {
             const gone = waiting[event.leave];

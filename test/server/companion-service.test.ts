@@ -1,13 +1,13 @@
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { classify } from "../../src/index.js";
-import { SessionService, sessionService } from "../../src/server/index.js";
+import { ControlStreamService, controlStreamService } from "../../src/server/index.js";
 import { createFakeStream } from "./fake-stream.js";
 import { type Caller, openVenue, type Venue } from "./venue.js";
 
 const claim = "0123456789abcdef";
 
-/** A raw client's companion: everything that it hears, as text. */
+/** A raw client's control stream: everything that it hears, as text. */
 function attend(venue: Venue, caller: Caller) {
   const heard: string[] = [];
   const gone = new AbortController();
@@ -16,13 +16,13 @@ function attend(venue: Venue, caller: Caller) {
     span && `${Number(span.seconds) + span.nanos / 1e9} s`;
   const end = (async () => {
     try {
-      const stream = createClient(SessionService, venue.transport).attend(
+      const stream = createClient(ControlStreamService, venue.transport).open(
         {},
         { headers: venue.headerOf(caller), signal: gone.signal },
       );
       for await (const { event } of stream) {
         if (event.case === "welcome") {
-          heard.push(`welcome: ${seconds(event.value.heartbeatInterval)}, ${seconds(event.value.doorWindow)}`);
+          heard.push(`welcome: ${seconds(event.value.heartbeatInterval)}, ${seconds(event.value.returnWindow)}`);
         } else if (event.case === "notice" || event.case === "verdict") {
           const { disconnect, message } = event.value;
           const after = event.case === "notice" && event.value.after ? ` in ${seconds(event.value.after)}` : "";
@@ -37,9 +37,9 @@ function attend(venue: Venue, caller: Caller) {
   return { heard, end, leave: () => gone.abort() };
 }
 
-describe("a companion", () => {
-  test("is welcomed first, with the interval and the door's window", async () => {
-    const venue = openVenue({ heartbeatMs: 12_500, door: { windowMs: 4_000 } });
+describe("a control stream", () => {
+  test("is welcomed first, with the interval and the return window", async () => {
+    const venue = openVenue({ heartbeatMs: 12_500, admission: { windowMs: 4_000 } });
     const { heard } = attend(venue, { user: "ann", claim });
     await venue.clock.settle();
     expect(heard).toEqual(["welcome: 12.5 s, 4 s"]);
@@ -141,7 +141,7 @@ describe("a companion", () => {
 });
 
 describe("a stream that is cut without a word", () => {
-  test.each(["witness", "companion that is cut itself"])(
+  test.each(["witness", "control stream that is cut itself"])(
     "is explained on its %s before that happens",
     async (whose) => {
       const venue = openVenue();
@@ -168,7 +168,7 @@ describe("a stream that is cut without a word", () => {
     },
   );
 
-  test("does not wait long for a companion that does not read", async () => {
+  test("does not wait long for a control stream that does not read", async () => {
     const venue = openVenue();
     attend(venue, { user: "ann", claim, below: createFakeStream() }); // it never takes its end
     const below = createFakeStream();
@@ -182,11 +182,13 @@ describe("a stream that is cut without a word", () => {
   });
 });
 
-test("without the bouncer's interceptor there is no companion", async () => {
+test("without the bouncer's interceptor there is no control stream", async () => {
   const { bouncer } = openVenue();
-  const transport = createRouterTransport((router) => router.service(SessionService, sessionService(bouncer)));
+  const transport = createRouterTransport((router) =>
+    router.service(ControlStreamService, controlStreamService(bouncer)),
+  );
   const attending = async () => {
-    for await (const _ of createClient(SessionService, transport).attend({}));
+    for await (const _ of createClient(ControlStreamService, transport).open({}));
   };
   await expect(attending()).rejects.toThrow("the bouncer's interceptor is not set");
 });

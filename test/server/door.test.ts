@@ -1,20 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { builtInReasons } from "../../src/index.js";
-import { isRevoked, judge } from "../../src/server/door.js";
-import { type Identity, whoIs } from "../../src/server/identity.js";
-import type { Hold, Words } from "../../src/server/store.js";
+import { isRevoked, judge } from "../../src/server/admission/judge.js";
+import type { Restriction, Words } from "../../src/server/store/store.js";
+import { type Identity, whoIs } from "../../src/server/who/identity.js";
 
 const now = Date.UTC(2030, 0, 1);
 const who = (identity: Identity = {}) => whoIs(identity, { header: new Headers() });
-const hold = (reason: Words["reason"], until?: number): Hold => ({
+const restriction = (reason: Words["reason"], until?: number): Restriction => ({
   key: "user:u",
   verdict: `${reason} ${until}`,
   words: { reason } as Words,
   until,
   once: false,
 });
-const told = (holds: readonly Hold[], identity?: Identity) => judge(who(identity), holds, undefined, now, 0);
+const told = (restrictions: readonly Restriction[], identity?: Identity) =>
+  judge(who(identity), restrictions, undefined, now, 0);
 
 describe("at the door", () => {
   test("nobody is refused without a ground", () => {
@@ -22,25 +23,28 @@ describe("at the door", () => {
     expect(judge(who({ user: "u", epoch: 2 }), [], { number: 2, revokedAt: now }, now, 0)).toBeUndefined();
   });
 
-  test("a hold is told in its own words, and named", () => {
-    const ban = hold("banned", now + 1);
-    expect(told([ban])).toEqual({ words: ban.words, hold: ban });
+  test("a restriction is told in its own words, and named", () => {
+    const ban = restriction("banned", now + 1);
+    expect(told([ban])).toEqual({ words: ban.words, restriction: ban });
     expect(told([ban])?.words).toBe(ban.words);
   });
 
   test("the gravest reason is told, in whichever order they were found", () => {
     const reason = fc.constantFrom("banned", "kicked", "superseded", "unauthenticated", "maintenance", "throttled");
     const order = ["banned", ...builtInReasons.filter((one) => one !== "banned")];
-    const holds = fc.array(fc.tuple(reason, fc.option(fc.integer({ min: now, max: now + 100 }), { nil: undefined })), {
-      minLength: 1,
-      maxLength: 8,
-    });
+    const restrictions = fc.array(
+      fc.tuple(reason, fc.option(fc.integer({ min: now, max: now + 100 }), { nil: undefined })),
+      {
+        minLength: 1,
+        maxLength: 8,
+      },
+    );
     fc.assert(
-      fc.property(holds, (given) => {
-        const all = given.map(([name, until]) => hold(name as Words["reason"], until));
-        const found = told(all)?.hold as Hold;
-        const rank = ({ words }: Hold) => order.indexOf(words.reason);
-        const end = ({ until }: Hold) => until ?? Number.POSITIVE_INFINITY;
+      fc.property(restrictions, (given) => {
+        const all = given.map(([name, until]) => restriction(name as Words["reason"], until));
+        const found = told(all)?.restriction as Restriction;
+        const rank = ({ words }: Restriction) => order.indexOf(words.reason);
+        const end = ({ until }: Restriction) => until ?? Number.POSITIVE_INFINITY;
         expect(rank(found)).toBe(Math.min(...all.map(rank)));
         expect(end(found)).toBe(Math.max(...all.filter((one) => rank(one) === rank(found)).map(end)));
       }),
@@ -48,14 +52,14 @@ describe("at the door", () => {
   });
 
   test("a ban outweighs a kick, and a ban for good one that ends", () => {
-    const forGood = hold("banned");
-    expect(told([hold("kicked"), hold("banned", now + 9e9), forGood])?.hold).toBe(forGood);
-    expect(told([hold("throttled"), hold("superseded")])?.words.reason).toBe("superseded");
+    const forGood = restriction("banned");
+    expect(told([restriction("kicked"), restriction("banned", now + 9e9), forGood])?.restriction).toBe(forGood);
+    expect(told([restriction("throttled"), restriction("superseded")])?.words.reason).toBe("superseded");
   });
 
   test("judging leaves the list as it was", () => {
-    const holds = Object.freeze([hold("kicked"), hold("banned")]);
-    expect(told(holds)?.words.reason).toBe("banned");
+    const restrictions = Object.freeze([restriction("kicked"), restriction("banned")]);
+    expect(told(restrictions)?.words.reason).toBe("banned");
   });
 
   test("credentials that have ended are no longer good, from that very moment on", () => {
@@ -67,14 +71,16 @@ describe("at the door", () => {
 
   test("a ban is told even to credentials that have ended or were revoked", () => {
     const identity = { expiresAt: new Date(now - 1), epoch: 0 };
-    expect(judge(who(identity), [hold("banned")], { number: 1, revokedAt: now }, now, 0)?.words.reason).toBe("banned");
+    expect(judge(who(identity), [restriction("banned")], { number: 1, revokedAt: now }, now, 0)?.words.reason).toBe(
+      "banned",
+    );
   });
 
   test("a revoked token is told so", () => {
     const found = judge(who({ epoch: 0 }), [], { number: 1, revokedAt: now }, now, 0);
     expect(found).toEqual({
       words: { reason: "unauthenticated", message: "the credentials were revoked" },
-      hold: undefined,
+      restriction: undefined,
     });
   });
 });

@@ -1,10 +1,10 @@
 import { EventEmitter } from "node:events";
 import type { ServerHttp2Stream } from "node:http2";
-import type { RawRequest } from "../../src/server/line.js";
+import type { RawRequest } from "../../src/server/inside/raw-stream.js";
 
 /** What is below a call, without a socket: as much of an HTTP/2 stream of Node's as a line reads. */
 export interface FakeStream {
-  /** For `lineOf`, or for the context value `rawKey`. */
+  /** For `rawStreamOf`, or for the context value `rawRequestKey`. */
   readonly raw: RawRequest;
   /** How often it was reset. */
   readonly resets: number;

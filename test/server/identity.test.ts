@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Identity, whoIs } from "../../src/server/identity.js";
+import { type Identity, whoIs } from "../../src/server/who/identity.js";
 
 const call = (claim?: string) => ({
   header: new Headers(claim === undefined ? {} : { "farewell-session": claim }),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Interruptible, interruptible } from "../../src/server/interruptible.js";
+import { type Interruptible, interruptible } from "../../src/server/inside/interruptible.js";
 
 const bye = new Error("bye");
 

@@ -2,8 +2,8 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createClient } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
+import { createAudit } from "../../src/server/audit/audit.js";
 import { channels, type Logger } from "../../src/server/index.js";
-import { createJournal } from "../../src/server/journal.js";
 import { openVenue } from "./venue.js";
 
 /** Everything that is published on our channels until the test ends. */
@@ -167,8 +167,8 @@ test("a subscriber that throws keeps no verdict from being carried out; Node tel
 test("without a logger, failures are reported; with one, they are logged and not reported", () => {
   const reported: unknown[] = [];
   const lines: string[] = [];
-  createJournal("b1", undefined, (error) => reported.push(error)).failure("first", "it failed");
-  createJournal("b1", createPaper(lines), (error) => reported.push(error)).failure("second", "it failed");
+  createAudit("b1", undefined, (error) => reported.push(error)).failure("first", "it failed");
+  createAudit("b1", createPaper(lines), (error) => reported.push(error)).failure("second", "it failed");
   expect(reported).toEqual(["first"]);
   expect(lines).toEqual(['error it failed {"event":"failure","err":"second"}']);
 });

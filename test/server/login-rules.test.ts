@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { type Claim, memoryStore, type Ruling, type Store } from "../../src/server/index.js";
+import { type LoginRequest, type LoginResult, memoryStore, type Store } from "../../src/server/index.js";
 
 // Who has a place among a user's logins, as memoryStore rules.
 
@@ -14,7 +14,7 @@ beforeEach(() => {
   streams = new Map();
 });
 
-const claim = (session: string, more: Partial<Claim> = {}): Claim => ({
+const claim = (session: string, more: Partial<LoginRequest> = {}): LoginRequest => ({
   user: "ann",
   session,
   device: session,
@@ -25,7 +25,7 @@ const claim = (session: string, more: Partial<Claim> = {}): Claim => ({
   ...more,
 });
 
-async function login(session: string, more?: Partial<Claim>): Promise<Ruling> {
+async function login(session: string, more?: Partial<LoginRequest>): Promise<LoginResult> {
   const ruling = await store.login(claim(session, more));
   if (ruling.admitted) streams.set(session, [...(streams.get(session) ?? []), ruling.generation]);
   return ruling;

@@ -1,19 +1,19 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { type Entry, type Hold, memoryStore, type Words } from "../../src/server/index.js";
+import { type Entry, memoryStore, type Restriction, type Words } from "../../src/server/index.js";
 
 const now = Date.UTC(2030, 0, 1);
 let verdicts = 0;
 
-const hold = (key: string, reason: Words["reason"], until?: number, once = false): Hold => ({
+const restriction = (key: string, reason: Words["reason"], until?: number, once = false): Restriction => ({
   key,
   verdict: `v${++verdicts}`,
   words: { reason } as Words,
   until,
   once,
 });
-const entry = (holds: readonly Hold[], at = now, revokes?: string): Entry => ({
+const entry = (restrictions: readonly Restriction[], at = now, revokes?: string): Entry => ({
   verdict: {
     id: `v${++verdicts}`,
     at: new Date(at),
@@ -22,7 +22,7 @@ const entry = (holds: readonly Hold[], at = now, revokes?: string): Entry => ({
     by: undefined,
     note: undefined,
   },
-  holds,
+  restrictions,
   revokes,
   mode: "tell",
   forceAfterMs: 5_000,
@@ -30,66 +30,66 @@ const entry = (holds: readonly Hold[], at = now, revokes?: string): Entry => ({
   origin: "here",
 });
 
-describe("a hold", () => {
+describe("a restriction", () => {
   test("counts against its key alone, until its end and not at it", async () => {
     const store = memoryStore();
-    const ban = hold("user:ann", "banned", now + 1_000);
+    const ban = restriction("user:ann", "banned", now + 1_000);
     await store.record(entry([ban]));
-    expect(await store.standing(["user:bob", "session:ann"], now)).toEqual([]);
-    expect(await store.standing(["session:s", "user:ann"], now + 999)).toEqual([ban]);
-    expect(await store.standing(["user:ann"], now + 1_000)).toEqual([]);
-    expect(await store.standing(["user:ann"], now)).toEqual([]); // what is over does not come back with the clock
+    expect(await store.restrictions(["user:bob", "session:ann"], now)).toEqual([]);
+    expect(await store.restrictions(["session:s", "user:ann"], now + 999)).toEqual([ban]);
+    expect(await store.restrictions(["user:ann"], now + 1_000)).toEqual([]);
+    expect(await store.restrictions(["user:ann"], now)).toEqual([]); // what is over does not come back with the clock
   });
 
   test("without an end does not end", async () => {
     const store = memoryStore();
-    await store.record(entry([hold("user:ann", "banned")]));
-    expect(await store.standing(["user:ann"], now + 1e12)).toHaveLength(1);
+    await store.record(entry([restriction("user:ann", "banned")]));
+    expect(await store.restrictions(["user:ann"], now + 1e12)).toHaveLength(1);
   });
 
   test("gives way to the newer word for the same reason, and stands beside others", async () => {
     const store = memoryStore();
     const [first, kick, second] = [
-      hold("user:ann", "banned"),
-      hold("user:ann", "kicked"),
-      hold("user:ann", "banned", now + 9),
+      restriction("user:ann", "banned"),
+      restriction("user:ann", "kicked"),
+      restriction("user:ann", "banned", now + 9),
     ];
     await store.record(entry([first]));
-    await store.hold(kick, now);
+    await store.restrict(kick, now);
     await store.record(entry([second]));
-    expect(await store.standing(["user:ann"], now)).toEqual([kick, second]);
+    expect(await store.restrictions(["user:ann"], now)).toEqual([kick, second]);
   });
 
   test("that is said once is spent by itself and takes no other along", async () => {
     const store = memoryStore();
-    const [once, ban] = [hold("user:ann", "kicked", now + 9, true), hold("user:ann", "banned")];
+    const [once, ban] = [restriction("user:ann", "kicked", now + 9, true), restriction("user:ann", "banned")];
     await store.record(entry([ban]));
-    await store.hold(once, now);
-    await store.spend(once);
-    await store.spend(once); // two that knock together both say it
-    await store.spend(hold("user:bob", "kicked"));
-    expect(await store.standing(["user:ann"], now)).toEqual([ban]);
+    await store.restrict(once, now);
+    await store.consume(once);
+    await store.consume(once); // two that knock together both say it
+    await store.consume(restriction("user:bob", "kicked"));
+    expect(await store.restrictions(["user:ann"], now)).toEqual([ban]);
   });
 
   test("is told for every key that it is asked for", async () => {
     const store = memoryStore();
-    await store.record(entry([hold("user:ann", "banned"), hold("tag:beta", "throttled", now + 5)]));
-    const found = await store.standing(["user:ann", "session:s", "tag:beta"], now);
+    await store.record(entry([restriction("user:ann", "banned"), restriction("tag:beta", "throttled", now + 5)]));
+    const found = await store.restrictions(["user:ann", "session:s", "tag:beta"], now);
     expect(found.map(({ words }) => words.reason)).toEqual(["banned", "throttled"]);
   });
 });
 
 test("lifting forgets the bans under a key, nothing else, and tells whether there were any", async () => {
   const store = memoryStore();
-  const kick = hold("user:ann", "kicked", now + 9_000);
-  await store.record(entry([hold("user:ann", "banned", now + 1_000), hold("user:bob", "banned")]));
-  await store.hold(kick, now);
+  const kick = restriction("user:ann", "kicked", now + 9_000);
+  await store.record(entry([restriction("user:ann", "banned", now + 1_000), restriction("user:bob", "banned")]));
+  await store.restrict(kick, now);
   expect(await store.lift("user:eve", now)).toBe(false);
   expect(await store.lift("user:ann", now)).toBe(true);
   expect(await store.lift("user:ann", now)).toBe(false);
-  expect(await store.standing(["user:ann"], now)).toEqual([kick]);
-  expect(await store.standing(["user:bob"], now)).toHaveLength(1);
-  await store.record(entry([hold("user:cat", "banned", now + 1_000)]));
+  expect(await store.restrictions(["user:ann"], now)).toEqual([kick]);
+  expect(await store.restrictions(["user:bob"], now)).toHaveLength(1);
+  await store.record(entry([restriction("user:cat", "banned", now + 1_000)]));
   expect(await store.lift("user:cat", now + 1_000)).toBe(false); // it was over
 });
 
@@ -125,9 +125,9 @@ test("a listener that throws is reported, and neither makes a written decision f
     throw new Error("mine");
   });
   store.subscribe(({ verdict }) => heard.push(verdict.id));
-  const ban = entry([hold("user:ann", "banned")]);
+  const ban = entry([restriction("user:ann", "banned")]);
   await store.record(ban);
-  expect(await store.standing(["user:ann"], now)).toHaveLength(1);
+  expect(await store.restrictions(["user:ann"], now)).toHaveLength(1);
   expect(heard).toEqual([ban.verdict.id]);
   expect(report.mock.calls).toEqual([[new Error("mine")]]);
 });
@@ -164,18 +164,18 @@ describe("what is over is not kept", () => {
   const many = 100_000;
   const bytes = 5_000_000; // each of them kept would be at least 20 MB in all
 
-  test("100,000 holds that end leave nothing behind", async () => {
+  test("100,000 restrictions that end leave nothing behind", async () => {
     const store = memoryStore();
     const before = heap();
     for (let i = 0; i < many; i++) {
       const at = now + i * 100;
       const key = `user:${"x".repeat(100)}${i}`;
       await (i % 2 === 0
-        ? store.record(entry([hold(key, "kicked", at + 10_000)], at))
-        : store.hold(hold(key, "kicked", at + 10_000, true), at));
+        ? store.record(entry([restriction(key, "kicked", at + 10_000)], at))
+        : store.restrict(restriction(key, "kicked", at + 10_000, true), at));
     }
     expect(heap() - before).toBeLessThan(bytes);
-    expect(await store.standing([`user:${"x".repeat(100)}${many - 1}`], now + many * 100)).toHaveLength(1);
+    expect(await store.restrictions([`user:${"x".repeat(100)}${many - 1}`], now + many * 100)).toHaveLength(1);
   });
 
   test("100,000 users who have logged out leave nothing behind", async () => {

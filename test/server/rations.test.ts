@@ -102,7 +102,7 @@ test("who opens streams without end can be banned all the same", async () => {
 describe("a door that takes so many in a second", () => {
   test("gives each that is too many a ticket of its own, and lets them in by it at the first try", async () => {
     for (const acceptPerSecond of [1, 3, 7, 10, 1_000 / 3]) {
-      const venue = openVenue({ door: { acceptPerSecond } });
+      const venue = openVenue({ admission: { acceptPerSecond } });
       const burst = Math.floor(acceptPerSecond);
       const crowd = Array.from({ length: burst + 20 }, (_, index) => venue.enter({ user: `u${index}` }));
       const found = await outcomes(venue, crowd);
@@ -125,7 +125,7 @@ describe("a door that takes so many in a second", () => {
   });
 
   test("may take less than one in a second", async () => {
-    const venue = openVenue({ door: { acceptPerSecond: 0.5 } });
+    const venue = openVenue({ admission: { acceptPerSecond: 0.5 } });
     expect(await outcomes(venue, [venue.enter({})])).toEqual([undefined]);
     await venue.clock.advance(1_500);
     const [early] = await outcomes(venue, [venue.enter({})]);
@@ -137,7 +137,7 @@ describe("a door that takes so many in a second", () => {
   test("asks nobody who they are before that, for it must be cheap", async () => {
     let asked = 0;
     const venue = openVenue({
-      door: { acceptPerSecond: 1 },
+      admission: { acceptPerSecond: 1 },
       identify: () => {
         asked++;
         return {};

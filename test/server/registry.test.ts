@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Identity, whoIs } from "../../src/server/identity.js";
-import { createRegistry } from "../../src/server/registry.js";
-import { matches, type Selector } from "../../src/server/selector.js";
-import { createVisit, type Visit } from "../../src/server/visit.js";
+import { type AdmittedStream, createAdmittedStream } from "../../src/server/inside/admitted-stream.js";
+import { createRegistry } from "../../src/server/inside/registry.js";
+import { type Identity, whoIs } from "../../src/server/who/identity.js";
+import { matches, type Selector } from "../../src/server/who/selector.js";
 
-function visit(id: string, identity: Identity): Visit {
+function visit(id: string, identity: Identity): AdmittedStream {
   const who = whoIs(identity, { header: new Headers() });
   const { user, session, device, tags } = who;
   const stream = {
@@ -15,11 +15,11 @@ function visit(id: string, identity: Identity): Visit {
     device,
     tags,
     method: "a/b",
-    companion: false,
+    controlStream: false,
     peer: undefined,
     since: new Date(0),
   };
-  return createVisit(stream, who, undefined, () => {});
+  return createAdmittedStream(stream, who, undefined, () => {});
 }
 
 describe("the registry", () => {
@@ -82,7 +82,7 @@ describe("the registry", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), selector, (steps, given) => {
         const registry = createRegistry();
-        let plain: Visit[] = [];
+        let plain: AdmittedStream[] = [];
         for (const [index, step] of steps.entries()) {
           if ("comes" in step) {
             const one = visit(String(index), step.comes);
@@ -96,7 +96,7 @@ describe("the registry", () => {
         }
         const meant = plain.filter(({ who, stream }) => matches(given, who, stream.id));
         expect(registry.find(given)).toEqual(meant);
-        const different = (of: (visit: Visit) => string | undefined) =>
+        const different = (of: (visit: AdmittedStream) => string | undefined) =>
           new Set(plain.map(of).filter((value) => value !== undefined)).size;
         expect(registry.counts()).toEqual({
           streams: plain.length,

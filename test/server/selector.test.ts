@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Identity, whoIs } from "../../src/server/identity.js";
-import { checkSelector, claimKeyOf, keyOf, keysOf, matches, type Selector } from "../../src/server/selector.js";
+import { type Identity, whoIs } from "../../src/server/who/identity.js";
+import { checkSelector, claimKeyOf, keyOf, keysOf, matches, type Selector } from "../../src/server/who/selector.js";
 
 const whoever = (identity: Identity, claim?: string) =>
   whoIs(identity, { header: new Headers(claim === undefined ? {} : { "farewell-session": claim }) });

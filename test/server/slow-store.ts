@@ -12,9 +12,9 @@ export function createSlowStore(store: Store, pause: () => Promise<unknown>): St
     };
   return {
     record: slowly(store.record),
-    hold: slowly(store.hold),
-    standing: slowly(store.standing),
-    spend: slowly(store.spend),
+    restrict: slowly(store.restrict),
+    restrictions: slowly(store.restrictions),
+    consume: slowly(store.consume),
     lift: slowly(store.lift),
     epoch: slowly(store.epoch),
     login: slowly(store.login),

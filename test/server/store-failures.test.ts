@@ -52,7 +52,7 @@ describe.each(["at once", "later"] as const)("a store that fails %s", (how) => {
     },
   );
 
-  test.each(["standing", "epoch", "login", "take"] as const)(
+  test.each(["restrictions", "epoch", "login", "take"] as const)(
     "to answer (%s) lets nobody in, and tells them that it is not their fault",
     async (method) => {
       const { bouncer, broken, clock, enter, failures } = open({
@@ -79,7 +79,7 @@ describe.each(["at once", "later"] as const)("a store that fails %s", (how) => {
     enter({ user: "ann", session: "s1", below });
     await clock.settle();
     await bouncer.kick({ user: "ann" }, {}, { mode: "abort" });
-    broken.add("spend");
+    broken.add("consume");
     expect((await enter({ user: "ann", session: "s1" }).end)?.reason).toBe("maintenance");
     expect(failures).toEqual(["the store failed at the door: Error: store down"]);
     broken.clear();
@@ -91,7 +91,7 @@ describe.each(["at once", "later"] as const)("a store that fails %s", (how) => {
     const below = createFakeStream();
     enter({ user: "ann", session: "s1", below });
     await clock.settle();
-    broken.add("hold");
+    broken.add("restrict");
     const report = bouncer.kick({ user: "ann" });
     await clock.settle();
     below.vanish();
@@ -141,12 +141,12 @@ describe.each(["at once", "later"] as const)("a store that fails %s", (how) => {
     expect(failures).toEqual(["a stream could not be expired: Error: store down"]);
   });
 
-  test("to lift makes unban fail", async () => {
+  test("to lift makes lift fail", async () => {
     const { bouncer, broken } = open();
     await bouncer.ban({ user: "ann" });
     broken.add("lift");
-    await expect(bouncer.unban({ user: "ann" })).rejects.toBe(down);
+    await expect(bouncer.lift({ user: "ann" })).rejects.toBe(down);
     broken.clear();
-    expect(await bouncer.unban({ user: "ann" })).toBe(true);
+    expect(await bouncer.lift({ user: "ann" })).toBe(true);
   });
 });

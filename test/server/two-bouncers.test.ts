@@ -64,7 +64,7 @@ describe("a verdict of one bouncer", () => {
   test("keeps a banned client out of the other, until it is lifted by either", async () => {
     await here.bouncer.ban({ user: "ann" });
     expect((await there.enter({ user: "ann" }).end)?.reason).toBe("banned");
-    expect(await there.bouncer.unban({ user: "ann" })).toBe(true);
+    expect(await there.bouncer.lift({ user: "ann" })).toBe(true);
     const guest = here.enter({ user: "ann" });
     await settle();
     expect(guest.entered).toBe(true);
@@ -125,10 +125,10 @@ describe("a verdict of one bouncer", () => {
       store: {
         ...inner,
         subscribe: () => () => {}, // such as a broken connection
-        async standing(keys, now) {
-          const holds = await inner.standing(keys, now);
+        async restrictions(keys, now) {
+          const restrictions = await inner.restrictions(keys, now);
           if (++asked === 1) await here.bouncer.ban({ user: "ann" });
-          return holds;
+          return restrictions;
         },
       },
     });

@@ -11,13 +11,13 @@ import { classify, type Disconnect } from "../../src/index.js";
 import {
   type Bouncer,
   type BouncerOptions,
+  ControlStreamService,
+  controlStreamService,
   createBouncer,
   type Identity,
   type Logger,
-  SessionService,
-  sessionService,
 } from "../../src/server/index.js";
-import { rawKey } from "../../src/server/line.js";
+import { rawRequestKey } from "../../src/server/inside/raw-stream.js";
 import { createFakeClock, type FakeClock } from "../../src/testing/index.js";
 import type { FakeStream } from "./fake-stream.js";
 
@@ -80,7 +80,7 @@ export function openVenue({
     ...options,
   });
   const onALine: Interceptor = (next) => (request) => {
-    request.contextValues.set(rawKey, callerOf(request.header)?.below?.raw);
+    request.contextValues.set(rawRequestKey, callerOf(request.header)?.below?.raw);
     return next(request);
   };
   const serve: Subscribe =
@@ -93,7 +93,7 @@ export function openVenue({
   const transport = createRouterTransport(
     (router) => {
       router.service(ChatService, { subscribe: serve, say: () => ({ id: 1 }) });
-      router.service(SessionService, sessionService(bouncer));
+      router.service(ControlStreamService, controlStreamService(bouncer));
     },
     { router: { interceptors: [onALine, bouncer.interceptor] } },
   );

@@ -1,8 +1,8 @@
 import { Code, ConnectError, type StreamRequest, type StreamResponse } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { whoIs } from "../../src/server/identity.js";
-import { lineOf } from "../../src/server/line.js";
-import { createVisit, type Visit } from "../../src/server/visit.js";
+import { type AdmittedStream, createAdmittedStream } from "../../src/server/inside/admitted-stream.js";
+import { rawStreamOf } from "../../src/server/inside/raw-stream.js";
+import { whoIs } from "../../src/server/who/identity.js";
 import { createFakeStream, type FakeStream } from "./fake-stream.js";
 
 const bye = new ConnectError("bye", Code.PermissionDenied);
@@ -20,12 +20,12 @@ function createScene(below?: FakeStream) {
     device,
     tags,
     method: "a/b",
-    companion: false,
+    controlStream: false,
     peer: undefined,
     since: new Date(0),
   };
   const late: unknown[] = [];
-  const visit = createVisit(stream, who, below && lineOf(below.raw), (error) => late.push(error));
+  const visit = createAdmittedStream(stream, who, below && rawStreamOf(below.raw), (error) => late.push(error));
   const client = new AbortController();
   const input = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
   const request = { stream: true, signal: client.signal, message: input } as unknown as StreamRequest;
@@ -47,7 +47,7 @@ async function* endless(signal: AbortSignal, cleanedUp: () => void = () => {}) {
   }
 }
 
-const isOver = ({ life }: Visit) => life.aborted;
+const isOver = ({ life }: AdmittedStream) => life.aborted;
 
 describe("a stream that is put out", () => {
   test("gets the goodbye as its handler's reason and its reader's error; the handler's `finally` runs", async () => {

@@ -7,7 +7,7 @@ import { describe, expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { controlStream } from "../../src/control-stream/index.js";
 import { disconnectOf } from "../../src/index.js";
-import { createBouncer, SessionService, sessionService } from "../../src/server/index.js";
+import { ControlStreamService, controlStreamService, createBouncer } from "../../src/server/index.js";
 import { collect } from "../in-memory.js";
 import { type ClientName, clients, linkTo } from "./clients.js";
 import { clock, leaveNothing, patience } from "./leave-nothing.js";
@@ -36,7 +36,7 @@ async function startAttendedServer(httpVersion: HttpVersion) {
     contextValues: bouncer.contextValues,
     routes: (router) => {
       router.service(ChatService, { subscribe: twoThenSilence, say: () => ({ id: 1 }) });
-      router.service(SessionService, sessionService(bouncer));
+      router.service(ControlStreamService, controlStreamService(bouncer));
     },
   });
   const server = httpVersion === "2" ? createHttp2Server(answer) : createServer(answer);
@@ -68,7 +68,7 @@ describe.each(names)("to %s", (name) => {
     own(session);
     const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
     await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 2)).toBe(true), patience);
-    expect(calls).toEqual(["Attend", "Subscribe", "Subscribe"]);
+    expect(calls).toEqual(["Open", "Subscribe", "Subscribe"]);
     const report = await bouncer.kick({ user: "u1" }, { code: "afk", message: "Idle" }, { mode, details: true });
     for (const { end } of streams) {
       expect(disconnectOf(await end)).toMatchObject({ reason: "kicked", code: "afk", message: "Idle", said: true });
@@ -77,7 +77,7 @@ describe.each(names)("to %s", (name) => {
     const outcomes = report.streams?.map(({ stream, outcome }) => [stream.method.split("/")[1], outcome]);
     const streamsEnd = mode === "tell" ? "told" : "forced";
     expect(outcomes).toEqual([
-      ["Attend", "told"], // even by abort: it is what explains
+      ["Open", "told"], // even by abort: it is what explains
       ["Subscribe", streamsEnd],
       ["Subscribe", streamsEnd],
     ]);

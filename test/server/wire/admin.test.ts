@@ -68,8 +68,8 @@ describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => 
     const banned = { reason: "banned", until: new Date(until), code: "cheat", message: "Cheating" };
     expect(await guests[0]?.end).toMatchObject(banned);
     expect(await (await knock("ann", "again")).end).toMatchObject(banned);
-    expect((await admin.unban(ann)).lifted).toBe(true);
-    expect((await admin.unban(ann)).lifted).toBe(false);
+    expect((await admin.lift(ann)).lifted).toBe(true);
+    expect((await admin.lift(ann)).lifted).toBe(false);
     await knock("ann", "at last");
     expect(bouncer.count()).toBe(1);
   });
@@ -127,7 +127,7 @@ describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => 
     await admin.list(ann);
     const { outcome } = await admin.kick({ ...ann, options });
     await admin.ban({ ...ann, options });
-    await admin.unban({ ...ann, note: "because" });
+    await admin.lift({ ...ann, note: "because" });
     await admin.revoke({ user: "ann", options });
     expect(await admin.kick({ selector: {}, options }).catch((error) => error.rawMessage)).toMatch(/^selector: /);
     for await (const _ of admin.drain({ note: "because" }));
@@ -137,7 +137,7 @@ describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => 
       { ...done, method: "List", note: undefined, total: 1 },
       { ...done, method: "Kick", verdict, matched: 1, told: 1 },
       { ...done, method: "Ban", matched: 0 },
-      { ...done, method: "Unban", lifted: true },
+      { ...done, method: "Lift", lifted: true },
       { ...done, method: "Revoke", matched: 0 },
       { ...done, method: "Kick", selector: {}, outcome: expect.stringMatching(/^selector: expected one of/) },
       { ...done, method: "Drain", selector: { all: true } },

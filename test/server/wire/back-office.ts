@@ -36,8 +36,8 @@ export async function openOffice(
       return write(...args);
     };
   };
-  const { record, lift, hold } = store;
-  const counted = { ...store, record: counting(record), lift: counting(lift), hold: counting(hold) };
+  const { record, lift, restrict } = store;
+  const counted = { ...store, record: counting(record), lift: counting(lift), restrict: counting(restrict) };
   const server = own(await startGuardedServer("connect-node h2", { authorize, logger, store: counted }));
   const { bouncer } = server;
   /** A guest knocks: it gets in, or its stream ends. */

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import {
   type Bouncer,
+  controlStreamService,
   drainOn,
   LimitError,
   memoryStore,
   type Report,
-  sessionService,
 } from "../../../src/server/index.js";
 import { openVenue } from "../venue.js";
 
@@ -17,7 +17,7 @@ const past = new Date("2029-12-31");
 const never = new Date(Number.NaN);
 const tooLate = new Date("+010000-01-01");
 
-type Call = (bouncer: Bouncer, given: never) => unknown;
+type IncomingCall = (bouncer: Bouncer, given: never) => unknown;
 
 /** Ann inside, and what was written to the store. */
 async function open() {
@@ -29,13 +29,13 @@ async function open() {
       return write(...args);
     };
   };
-  const { record, hold, spend, lift } = store;
+  const { record, restrict, consume, lift } = store;
   const venue = openVenue({
     store: {
       ...store,
       record: noting("record", record),
-      hold: noting("hold", hold),
-      spend: noting("spend", spend),
+      restrict: noting("restrict", restrict),
+      consume: noting("consume", consume),
       lift: noting("lift", lift),
     },
   });
@@ -57,12 +57,13 @@ async function expectRefused(call: (bouncer: Bouncer) => unknown, message: RegEx
 }
 
 /** Every call that takes a selector. */
-const selecting: { readonly [name: string]: Call } = {
+const selecting: { readonly [name: string]: IncomingCall } = {
   list: (bouncer, selector) => bouncer.list(selector),
   count: (bouncer, selector) => bouncer.count(selector),
   streams: (bouncer, selector) => bouncer.streams(selector)[Symbol.asyncIterator]().next(),
   kick: (bouncer, selector) => bouncer.kick(selector),
   ban: (bouncer, selector) => bouncer.ban(selector),
+  lift: (bouncer, selector) => bouncer.lift(selector),
   unban: (bouncer, selector) => bouncer.unban(selector),
   supersede: (bouncer, selector) => bouncer.supersede(selector),
   expire: (bouncer, selector) => bouncer.expire(selector),
@@ -94,7 +95,7 @@ describe.each(Object.entries(selecting))("%s", (_, call) => {
   );
 });
 
-describe.each(["ban", "unban", "throttle until a time"])("%s", (name) => {
+describe.each(["ban", "lift", "unban", "throttle until a time"])("%s", (name) => {
   test.each([
     { all: true },
     { stream: "x-1" },
@@ -166,15 +167,15 @@ describe.each(Object.entries(speaking))("%s", (_, call) => {
 });
 
 /** The other calls, and those whose words have fields of their own. */
-const others: { readonly [name: string]: Call } = {
+const others: { readonly [name: string]: IncomingCall } = {
   ...speaking,
-  unban: (bouncer, audit) => bouncer.unban(ann, audit),
+  lift: (bouncer, attribution) => bouncer.lift(ann, attribution),
   "revoke of": (bouncer, user) => bouncer.revoke(user),
   "epoch of": (bouncer, user) => bouncer.epoch(user),
   announce: (bouncer, words) => bouncer.announce(ann, words),
   "announce at": (bouncer, at) => bouncer.announce(ann, { reason: "kicked" }, at),
   onRelease: (bouncer, hook) => bouncer.onRelease(hook),
-  sessionService: (_, bouncer) => sessionService(bouncer),
+  controlStreamService: (_, bouncer) => controlStreamService(bouncer),
   "drainOn signals": (bouncer, signals) => drainOn(signals, bouncer),
   "drainOn options": (bouncer, options) => drainOn(["SIGHUP"], bouncer, options),
 };
@@ -194,9 +195,9 @@ test.each<readonly [keyof typeof others, unknown, RegExp]>([
   ["throttle", { retryAt: never }, /^words\.retryAt: /],
   ["throttle", { retryAt: past }, /^words\.retryAt: .* future/],
   ["throttle", { reserved: "yes" }, /^words\.reserved: expected true/],
-  ["unban", null, /^(audit|options): expected an object/],
-  ["unban", { by: 5 }, /^(audit|options)\.by: expected a string/],
-  ["unban", { not: "x" }, /^(audit|options)\.not: unknown/],
+  ["lift", null, /^(audit|options): expected an object/],
+  ["lift", { by: 5 }, /^(audit|options)\.by: expected a string/],
+  ["lift", { not: "x" }, /^(audit|options)\.not: unknown/],
   ["revoke of", undefined, /user/],
   ["revoke of", "", /user/],
   ["revoke of", { user: "ann" }, /user/],
@@ -207,7 +208,7 @@ test.each<readonly [keyof typeof others, unknown, RegExp]>([
   ["announce at", "noon", /^at: expected a Date/],
   ["announce at", never, /^at: expected a Date/],
   ["onRelease", 5, /^hook: expected a function, got 5/],
-  ["sessionService", {}, /^bouncer: expected a bouncer made by createBouncer/],
+  ["controlStreamService", {}, /^bouncer: expected a bouncer made by createBouncer/],
   ["drainOn signals", "SIGTERM", /^signals: expected an array/],
   ["drainOn signals", [], /^signals: expected an array/],
   ["drainOn signals", ["SIGTRM"], /^signals.*SIGTRM/],

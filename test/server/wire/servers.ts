@@ -15,9 +15,9 @@ import {
   adminService,
   type Bouncer,
   type BouncerOptions,
+  ControlStreamService,
+  controlStreamService,
   createBouncer,
-  SessionService,
-  sessionService,
   type Verdict,
   verdictOf,
 } from "../../../src/server/index.js";
@@ -133,7 +133,7 @@ export async function startGuardedServer(
         say: () => ({ id: 1 }),
         ...methods,
       });
-      router.service(SessionService, sessionService(bouncer));
+      router.service(ControlStreamService, controlStreamService(bouncer));
       router.service(AdminService, adminService(bouncer, { authorize }));
     },
   });

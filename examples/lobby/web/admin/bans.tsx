@@ -15,9 +15,9 @@ export function Bans({ sightings, admin, act }: Props) {
   const bans = bansIn(sightings);
   if (bans.length === 0) return null;
 
-  const unban = (user: string) =>
+  const lift = (user: string) =>
     act(async () => {
-      const { lifted } = await admin.unban({ selector: { user } });
+      const { lifted } = await admin.lift({ selector: { user } });
       return lifted ? `${user} may come back` : `${user} was not banned`;
     });
 
@@ -31,7 +31,7 @@ export function Bans({ sightings, admin, act }: Props) {
               <b>{whom}</b>
               <small>{until ? `until ${clockTime(timestampDate(until))}` : "for good"}</small>
             </p>
-            <button type="button" aria-label={`Unban ${whom}`} onClick={() => unban(whom)}>
+            <button type="button" aria-label={`Unban ${whom}`} onClick={() => lift(whom)}>
               Unban
             </button>
           </li>
@@ -45,7 +45,7 @@ export function Bans({ sightings, admin, act }: Props) {
 function bansIn(sightings: readonly Sighting[]): readonly Sighting[] {
   const bans = new Map<string, Sighting>();
   for (const sighting of sightings) {
-    if (sighting.what === "unban") bans.delete(sighting.whom);
+    if (sighting.what === "unbanned") bans.delete(sighting.whom);
     else if (sighting.what === "banned" && sighting.whom !== "") bans.set(sighting.whom, sighting);
   }
   return [...bans.values()].filter(({ until }) => !until || timestampDate(until) > new Date());

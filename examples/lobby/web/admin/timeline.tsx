@@ -35,7 +35,7 @@ export function Timeline({ sightings, isLive }: Props) {
 }
 
 const tones: { readonly [tone: string]: readonly string[] } = {
-  good: ["connected", "back", "started", "unban"],
+  good: ["connected", "back", "started", "unbanned"],
   bad: ["banned", "network", "aborted", "ended", "stopped"],
   warn: ["kicked", "superseded", "throttled", "unauthenticated", "reconnecting"],
 };

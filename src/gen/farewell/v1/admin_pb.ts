@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file farewell/v1/admin.proto.
  */
 export const file_farewell_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdmYXJld2VsbC92MS9hZG1pbi5wcm90bxILZmFyZXdlbGwudjEivwEKCFNlbGVjdG9yEhEKBHVzZXIYASABKAlIAIgBARIUCgdzZXNzaW9uGAIgASgJSAGIAQESEAoDdGFnGAMgASgJSAKIAQESEwoGc3RyZWFtGAQgASgJSAOIAQESCwoDYWxsGAUgASgIEhsKDmV4Y2VwdF9zZXNzaW9uGAYgASgJSASIAQFCBwoFX3VzZXJCCgoIX3Nlc3Npb25CBgoEX3RhZ0IJCgdfc3RyZWFtQhEKD19leGNlcHRfc2Vzc2lvbiKWAQoHT3B0aW9ucxINCgVhYm9ydBgBIAEoCBIuCgtmb3JjZV9hZnRlchgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdkcnlfcnVuGAMgASgIEhIKBWxpbWl0GAQgASgNSACIAQESDwoHZGV0YWlscxgFIAEoCBIMCgRub3RlGAYgASgJQggKBl9saW1pdCKUAQoHT3V0Y29tZRIPCgdtYXRjaGVkGAEgASgNEgwKBHRvbGQYAiABKA0SDgoGZm9yY2VkGAMgASgNEgwKBGxlZnQYBCABKA0SDgoGZmFpbGVkGAUgASgNEg8KB3ZlcmRpY3QYBiABKAkSKwoHc3RyZWFtcxgHIAMoCzIaLmZhcmV3ZWxsLnYxLlN0cmVhbU91dGNvbWUiRQoNU3RyZWFtT3V0Y29tZRIjCgZzdHJlYW0YASABKAsyEy5mYXJld2VsbC52MS5TdHJlYW0SDwoHb3V0Y29tZRgCIAEoCSLqAQoGU3RyZWFtEgoKAmlkGAEgASgJEhEKBHVzZXIYAiABKAlIAIgBARIUCgdzZXNzaW9uGAMgASgJSAGIAQESEwoGZGV2aWNlGAQgASgJSAKIAQESDAoEdGFncxgFIAMoCRIOCgZtZXRob2QYBiABKAkSEQoEcGVlchgHIAEoCUgDiAEBEikKBXNpbmNlGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgljb21wYW5pb24YCSABKAhCBwoFX3VzZXJCCgoIX3Nlc3Npb25CCQoHX2RldmljZUIHCgVfcGVlciJdCgtMaXN0UmVxdWVzdBInCghzZWxlY3RvchgBIAEoCzIVLmZhcmV3ZWxsLnYxLlNlbGVjdG9yEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlwKDExpc3RSZXNwb25zZRIkCgdzdHJlYW1zGAEgAygLMhMuZmFyZXdlbGwudjEuU3RyZWFtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRINCgV0b3RhbBgDIAEoDSK7AQoLS2lja1JlcXVlc3QSJwoIc2VsZWN0b3IYASABKAsyFS5mYXJld2VsbC52MS5TZWxlY3RvchIRCgRjb2RlGAIgASgJSACIAQESDwoHbWVzc2FnZRgDIAEoCRIvCglsb2NhbGl6ZWQYBCABKAsyHC5nb29nbGUucnBjLkxvY2FsaXplZE1lc3NhZ2USJQoHb3B0aW9ucxgFIAEoCzIULmZhcmV3ZWxsLnYxLk9wdGlvbnNCBwoFX2NvZGUiNQoMS2lja1Jlc3BvbnNlEiUKB291dGNvbWUYASABKAsyFC5mYXJld2VsbC52MS5PdXRjb21lIuUBCgpCYW5SZXF1ZXN0EicKCHNlbGVjdG9yGAEgASgLMhUuZmFyZXdlbGwudjEuU2VsZWN0b3ISKQoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKBGNvZGUYAyABKAlIAIgBARIPCgdtZXNzYWdlGAQgASgJEi8KCWxvY2FsaXplZBgFIAEoCzIcLmdvb2dsZS5ycGMuTG9jYWxpemVkTWVzc2FnZRIlCgdvcHRpb25zGAYgASgLMhQuZmFyZXdlbGwudjEuT3B0aW9uc0IHCgVfY29kZSI0CgtCYW5SZXNwb25zZRIlCgdvdXRjb21lGAEgASgLMhQuZmFyZXdlbGwudjEuT3V0Y29tZSJFCgxVbmJhblJlcXVlc3QSJwoIc2VsZWN0b3IYASABKAsyFS5mYXJld2VsbC52MS5TZWxlY3RvchIMCgRub3RlGAIgASgJIh8KDVVuYmFuUmVzcG9uc2USDgoGbGlmdGVkGAEgASgIIlUKDVJldm9rZVJlcXVlc3QSDAoEdXNlchgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKB29wdGlvbnMYAyABKAsyFC5mYXJld2VsbC52MS5PcHRpb25zIkYKDlJldm9rZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgEEiUKB291dGNvbWUYAiABKAsyFC5mYXJld2VsbC52MS5PdXRjb21lIrYBCgxEcmFpblJlcXVlc3QSJwoEb3ZlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpiYWNrX2FmdGVyGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB21lc3NhZ2UYAyABKAkSLwoJbG9jYWxpemVkGAQgASgLMhwuZ29vZ2xlLnJwYy5Mb2NhbGl6ZWRNZXNzYWdlEgwKBG5vdGUYBSABKAkiYwoNRHJhaW5SZXNwb25zZRINCgV0b3RhbBgBIAEoDRIlCgdvdXRjb21lGAIgASgLMhQuZmFyZXdlbGwudjEuT3V0Y29tZRIOCgZpbnNpZGUYAyABKA0SDAoEZG9uZRgEIAEoCDKHAwoMQWRtaW5TZXJ2aWNlEjsKBExpc3QSGC5mYXJld2VsbC52MS5MaXN0UmVxdWVzdBoZLmZhcmV3ZWxsLnYxLkxpc3RSZXNwb25zZRI7CgRLaWNrEhguZmFyZXdlbGwudjEuS2lja1JlcXVlc3QaGS5mYXJld2VsbC52MS5LaWNrUmVzcG9uc2USOAoDQmFuEhcuZmFyZXdlbGwudjEuQmFuUmVxdWVzdBoYLmZhcmV3ZWxsLnYxLkJhblJlc3BvbnNlEj4KBVVuYmFuEhkuZmFyZXdlbGwudjEuVW5iYW5SZXF1ZXN0GhouZmFyZXdlbGwudjEuVW5iYW5SZXNwb25zZRJBCgZSZXZva2USGi5mYXJld2VsbC52MS5SZXZva2VSZXF1ZXN0GhsuZmFyZXdlbGwudjEuUmV2b2tlUmVzcG9uc2USQAoFRHJhaW4SGS5mYXJld2VsbC52MS5EcmFpblJlcXVlc3QaGi5mYXJld2VsbC52MS5EcmFpblJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_error_details]);
+  fileDesc("ChdmYXJld2VsbC92MS9hZG1pbi5wcm90bxILZmFyZXdlbGwudjEivwEKCFNlbGVjdG9yEhEKBHVzZXIYASABKAlIAIgBARIUCgdzZXNzaW9uGAIgASgJSAGIAQESEAoDdGFnGAMgASgJSAKIAQESEwoGc3RyZWFtGAQgASgJSAOIAQESCwoDYWxsGAUgASgIEhsKDmV4Y2VwdF9zZXNzaW9uGAYgASgJSASIAQFCBwoFX3VzZXJCCgoIX3Nlc3Npb25CBgoEX3RhZ0IJCgdfc3RyZWFtQhEKD19leGNlcHRfc2Vzc2lvbiKWAQoHT3B0aW9ucxINCgVhYm9ydBgBIAEoCBIuCgtmb3JjZV9hZnRlchgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdkcnlfcnVuGAMgASgIEhIKBWxpbWl0GAQgASgNSACIAQESDwoHZGV0YWlscxgFIAEoCBIMCgRub3RlGAYgASgJQggKBl9saW1pdCKUAQoHT3V0Y29tZRIPCgdtYXRjaGVkGAEgASgNEgwKBHRvbGQYAiABKA0SDgoGZm9yY2VkGAMgASgNEgwKBGxlZnQYBCABKA0SDgoGZmFpbGVkGAUgASgNEg8KB3ZlcmRpY3QYBiABKAkSKwoHc3RyZWFtcxgHIAMoCzIaLmZhcmV3ZWxsLnYxLlN0cmVhbU91dGNvbWUiRQoNU3RyZWFtT3V0Y29tZRIjCgZzdHJlYW0YASABKAsyEy5mYXJld2VsbC52MS5TdHJlYW0SDwoHb3V0Y29tZRgCIAEoCSLvAQoGU3RyZWFtEgoKAmlkGAEgASgJEhEKBHVzZXIYAiABKAlIAIgBARIUCgdzZXNzaW9uGAMgASgJSAGIAQESEwoGZGV2aWNlGAQgASgJSAKIAQESDAoEdGFncxgFIAMoCRIOCgZtZXRob2QYBiABKAkSEQoEcGVlchgHIAEoCUgDiAEBEikKBXNpbmNlGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5jb250cm9sX3N0cmVhbRgJIAEoCEIHCgVfdXNlckIKCghfc2Vzc2lvbkIJCgdfZGV2aWNlQgcKBV9wZWVyIl0KC0xpc3RSZXF1ZXN0EicKCHNlbGVjdG9yGAEgASgLMhUuZmFyZXdlbGwudjEuU2VsZWN0b3ISEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiXAoMTGlzdFJlc3BvbnNlEiQKB3N0cmVhbXMYASADKAsyEy5mYXJld2VsbC52MS5TdHJlYW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEg0KBXRvdGFsGAMgASgNIrsBCgtLaWNrUmVxdWVzdBInCghzZWxlY3RvchgBIAEoCzIVLmZhcmV3ZWxsLnYxLlNlbGVjdG9yEhEKBGNvZGUYAiABKAlIAIgBARIPCgdtZXNzYWdlGAMgASgJEi8KCWxvY2FsaXplZBgEIAEoCzIcLmdvb2dsZS5ycGMuTG9jYWxpemVkTWVzc2FnZRIlCgdvcHRpb25zGAUgASgLMhQuZmFyZXdlbGwudjEuT3B0aW9uc0IHCgVfY29kZSI1CgxLaWNrUmVzcG9uc2USJQoHb3V0Y29tZRgBIAEoCzIULmZhcmV3ZWxsLnYxLk91dGNvbWUi5QEKCkJhblJlcXVlc3QSJwoIc2VsZWN0b3IYASABKAsyFS5mYXJld2VsbC52MS5TZWxlY3RvchIpCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEY29kZRgDIAEoCUgAiAEBEg8KB21lc3NhZ2UYBCABKAkSLwoJbG9jYWxpemVkGAUgASgLMhwuZ29vZ2xlLnJwYy5Mb2NhbGl6ZWRNZXNzYWdlEiUKB29wdGlvbnMYBiABKAsyFC5mYXJld2VsbC52MS5PcHRpb25zQgcKBV9jb2RlIjQKC0JhblJlc3BvbnNlEiUKB291dGNvbWUYASABKAsyFC5mYXJld2VsbC52MS5PdXRjb21lIkQKC0xpZnRSZXF1ZXN0EicKCHNlbGVjdG9yGAEgASgLMhUuZmFyZXdlbGwudjEuU2VsZWN0b3ISDAoEbm90ZRgCIAEoCSIeCgxMaWZ0UmVzcG9uc2USDgoGbGlmdGVkGAEgASgIIlUKDVJldm9rZVJlcXVlc3QSDAoEdXNlchgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKB29wdGlvbnMYAyABKAsyFC5mYXJld2VsbC52MS5PcHRpb25zIkYKDlJldm9rZVJlc3BvbnNlEg0KBWVwb2NoGAEgASgEEiUKB291dGNvbWUYAiABKAsyFC5mYXJld2VsbC52MS5PdXRjb21lIrYBCgxEcmFpblJlcXVlc3QSJwoEb3ZlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpiYWNrX2FmdGVyGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB21lc3NhZ2UYAyABKAkSLwoJbG9jYWxpemVkGAQgASgLMhwuZ29vZ2xlLnJwYy5Mb2NhbGl6ZWRNZXNzYWdlEgwKBG5vdGUYBSABKAkiYwoNRHJhaW5SZXNwb25zZRINCgV0b3RhbBgBIAEoDRIlCgdvdXRjb21lGAIgASgLMhQuZmFyZXdlbGwudjEuT3V0Y29tZRIOCgZpbnNpZGUYAyABKA0SDAoEZG9uZRgEIAEoCDKEAwoMQWRtaW5TZXJ2aWNlEjsKBExpc3QSGC5mYXJld2VsbC52MS5MaXN0UmVxdWVzdBoZLmZhcmV3ZWxsLnYxLkxpc3RSZXNwb25zZRI7CgRLaWNrEhguZmFyZXdlbGwudjEuS2lja1JlcXVlc3QaGS5mYXJld2VsbC52MS5LaWNrUmVzcG9uc2USOAoDQmFuEhcuZmFyZXdlbGwudjEuQmFuUmVxdWVzdBoYLmZhcmV3ZWxsLnYxLkJhblJlc3BvbnNlEjsKBExpZnQSGC5mYXJld2VsbC52MS5MaWZ0UmVxdWVzdBoZLmZhcmV3ZWxsLnYxLkxpZnRSZXNwb25zZRJBCgZSZXZva2USGi5mYXJld2VsbC52MS5SZXZva2VSZXF1ZXN0GhsuZmFyZXdlbGwudjEuUmV2b2tlUmVzcG9uc2USQAoFRHJhaW4SGS5mYXJld2VsbC52MS5EcmFpblJlcXVlc3QaGi5mYXJld2VsbC52MS5EcmFpblJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_error_details]);
 
 /**
  * Whom a call is about. All the fields that are set must match; at least one must be set.
@@ -284,11 +284,11 @@ export type Stream = Message<"farewell.v1.Stream"> & {
   since?: Timestamp | undefined;
 
   /**
-   * It is a session's companion, and not one of the app's own.
+   * It is a session's control stream, and not one of the app's own.
    *
-   * @generated from field: bool companion = 9;
+   * @generated from field: bool control_stream = 9;
    */
-  companion: boolean;
+  controlStream: boolean;
 };
 
 /**
@@ -516,13 +516,13 @@ export const BanResponseSchema: GenMessage<BanResponse> = /*@__PURE__*/
   messageDesc(file_farewell_v1_admin, 10);
 
 /**
- * Lifts a ban.
+ * Lets in again.
  *
- * @generated from message farewell.v1.UnbanRequest
+ * @generated from message farewell.v1.LiftRequest
  */
-export type UnbanRequest = Message<"farewell.v1.UnbanRequest"> & {
+export type LiftRequest = Message<"farewell.v1.LiftRequest"> & {
   /**
-   * Whom: exactly one of `user`, `session` and `tag`, as it was banned.
+   * Whom: exactly one of `user`, `session` and `tag`, as it was kept out.
    *
    * @generated from field: farewell.v1.Selector selector = 1;
    */
@@ -537,20 +537,20 @@ export type UnbanRequest = Message<"farewell.v1.UnbanRequest"> & {
 };
 
 /**
- * Describes the message farewell.v1.UnbanRequest.
- * Use `create(UnbanRequestSchema)` to create a new message.
+ * Describes the message farewell.v1.LiftRequest.
+ * Use `create(LiftRequestSchema)` to create a new message.
  */
-export const UnbanRequestSchema: GenMessage<UnbanRequest> = /*@__PURE__*/
+export const LiftRequestSchema: GenMessage<LiftRequest> = /*@__PURE__*/
   messageDesc(file_farewell_v1_admin, 11);
 
 /**
- * A ban was lifted.
+ * What kept out was lifted.
  *
- * @generated from message farewell.v1.UnbanResponse
+ * @generated from message farewell.v1.LiftResponse
  */
-export type UnbanResponse = Message<"farewell.v1.UnbanResponse"> & {
+export type LiftResponse = Message<"farewell.v1.LiftResponse"> & {
   /**
-   * Whether there was one.
+   * Whether there was anything.
    *
    * @generated from field: bool lifted = 1;
    */
@@ -558,10 +558,10 @@ export type UnbanResponse = Message<"farewell.v1.UnbanResponse"> & {
 };
 
 /**
- * Describes the message farewell.v1.UnbanResponse.
- * Use `create(UnbanResponseSchema)` to create a new message.
+ * Describes the message farewell.v1.LiftResponse.
+ * Use `create(LiftResponseSchema)` to create a new message.
  */
-export const UnbanResponseSchema: GenMessage<UnbanResponse> = /*@__PURE__*/
+export const LiftResponseSchema: GenMessage<LiftResponse> = /*@__PURE__*/
   messageDesc(file_farewell_v1_admin, 12);
 
 /**
@@ -758,14 +758,14 @@ export const AdminService: GenService<{
     output: typeof BanResponseSchema;
   },
   /**
-   * Lifts a ban.
+   * Lets in again whom a ban or a throttle keeps out.
    *
-   * @generated from rpc farewell.v1.AdminService.Unban
+   * @generated from rpc farewell.v1.AdminService.Lift
    */
-  unban: {
+  lift: {
     methodKind: "unary";
-    input: typeof UnbanRequestSchema;
-    output: typeof UnbanResponseSchema;
+    input: typeof LiftRequestSchema;
+    output: typeof LiftResponseSchema;
   },
   /**
    * Makes every token that a user was given so far invalid, and ends the streams that were opened with one.

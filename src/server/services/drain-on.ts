@@ -1,7 +1,7 @@
-import { functionOr, invalid, numberIn, oneOf } from "../check/invalid.js";
-import { type Bouncer, houseOf } from "./bouncer.js";
-import { checkDrainOptions, DrainingError, type DrainOptions } from "./drain.js";
-import type { Report } from "./put-out.js";
+import { functionOr, invalid, numberIn, oneOf } from "../../check/invalid.js";
+import { type Bouncer, houseOf } from "../bouncer.js";
+import { checkDrainOptions, DrainingError, type DrainOptions } from "../drain/drain.js";
+import type { Report } from "../verdict/evict.js";
 
 /** A signal that asks a process to end. */
 export type Signal = (typeof knownSignals)[number];
@@ -28,7 +28,7 @@ export function drainOn(
   bouncer: Bouncer,
   { backAfterMs, onDrained, ...options }: DrainOnOptions = {},
 ): () => void {
-  const { clock, journal, settings } = houseOf(bouncer);
+  const { clock, audit, settings } = houseOf(bouncer);
   if (!Array.isArray(signals) || signals.length === 0)
     throw invalid("signals", signals, 'an array such as ["SIGTERM"]');
   for (const signal of signals) oneOf("signals", signal, knownSignals);
@@ -43,12 +43,12 @@ export function drainOn(
   const start = async (signal: string): Promise<void> => {
     if (begun) process.exit(1);
     begun = true;
-    journal.note({ event: "signal", signal }, `draining on ${signal}`);
+    audit.note({ event: "signal", signal }, `draining on ${signal}`);
     const backAt = backAfterMs === undefined ? {} : { backAt: new Date(clock.now() + backAfterMs) };
     try {
       await end(await drained({ ...options, ...backAt, by: options.by ?? signal }));
     } catch (error) {
-      journal.failure(error, `the drain on ${signal} failed`);
+      audit.failure(error, `the drain on ${signal} failed`);
       process.exit(1); // it was asked to end
     }
   };

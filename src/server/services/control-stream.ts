@@ -1,33 +1,33 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { SessionService } from "../gen/farewell/v1/session_pb.js";
-import { type Bouncer, houseOf } from "./bouncer.js";
-import { type Event, eventOf } from "./event-of.js";
-import { duration } from "./to-connect-error.js";
-import { visitKey } from "./visit.js";
+import { ControlStreamService } from "../../gen/farewell/v1/control_stream_pb.js";
+import { type Bouncer, houseOf } from "../bouncer.js";
+import { admittedStreamKey } from "../inside/admitted-stream.js";
+import { type Event, eventOf } from "../words/event-of.js";
+import { duration } from "../words/to-connect-error.js";
 
-export { SessionService };
+export { ControlStreamService };
 
 /** Credentials that end are announced so many ms before. */
 const expiryNoticeMs = 60_000;
 
 /**
- * The companion, optional on both sides: signs of life, what will happen, and the verdict itself, on a stream beside the
+ * The control stream, optional on both sides: signs of life, what will happen, and the verdict itself, on a stream beside the
  * session's others.
  *
  * @example
- * router.service(SessionService, sessionService(bouncer));
+ * router.service(ControlStreamService, controlStreamService(bouncer));
  */
-export function sessionService(bouncer: Bouncer): ServiceImpl<typeof SessionService> {
-  const { clock, companions, settings } = houseOf(bouncer);
+export function controlStreamService(bouncer: Bouncer): ServiceImpl<typeof ControlStreamService> {
+  const { clock, controlStreams, settings } = houseOf(bouncer);
   const { heartbeatMs, windowMs } = settings;
   return {
-    async *attend(_, { values, signal }) {
-      const visit = values.get(visitKey);
+    async *open(_, { values, signal }) {
+      const visit = values.get(admittedStreamKey);
       if (!visit) throw new ConnectError("the bouncer's interceptor is not set", Code.Internal);
       const untold: Event[] = [];
       let wake = () => {};
-      const close = companions.open(visit, (event) => {
+      const close = controlStreams.open(visit, (event) => {
         untold.push(event);
         wake();
       });
@@ -36,14 +36,14 @@ export function sessionService(bouncer: Bouncer): ServiceImpl<typeof SessionServ
       if (expiresAt !== undefined) {
         const words = { reason: "unauthenticated", message: "the credentials will expire" } as const;
         clock.sleep(Math.max(0, expiresAt - expiryNoticeMs - clock.now()), visit.life).then(
-          () => companions.post([visit], eventOf("notice", words, clock.now(), expiresAt)),
+          () => controlStreams.post([visit], eventOf("notice", words, clock.now(), expiresAt)),
           () => {}, // it is gone
         );
       }
       try {
         const heartbeatInterval = duration(heartbeatMs);
-        const doorWindow = windowMs === undefined ? {} : { doorWindow: duration(windowMs) };
-        yield { event: { case: "welcome", value: { heartbeatInterval, ...doorWindow } } };
+        const returnWindow = windowMs === undefined ? {} : { returnWindow: duration(windowMs) };
+        yield { event: { case: "welcome", value: { heartbeatInterval, ...returnWindow } } };
         for (;;) {
           for (let event = untold.shift(); event; event = untold.shift()) yield { event };
           if (signal.aborted) return;

@@ -1,6 +1,6 @@
-import type { BuiltInReason, DisconnectInit } from "../disconnect/disconnect.js";
-import type { RateLimit } from "../policy/rate-limit.js";
-import type { Selector } from "./selector.js";
+import type { BuiltInReason, DisconnectInit } from "../../disconnect/disconnect.js";
+import type { RateLimit } from "../../policy/rate-limit.js";
+import type { Selector } from "../who/selector.js";
 
 /** What a client is told: a Disconnect before it is on the wire. */
 export type Words = DisconnectInit<BuiltInReason>;
@@ -19,7 +19,7 @@ export interface Verdict {
 }
 
 /** What is said at the door to whoever comes under a key. */
-export interface Hold {
+export interface Restriction {
   /** `user:…`, `session:…`, `claim:…` or `tag:…`. */
   readonly key: string;
   /** The id of the verdict that it comes from. */
@@ -40,7 +40,7 @@ export interface Epoch {
 /** What is to be written when something is decided: all of it, or nothing. */
 export interface Entry {
   readonly verdict: Verdict;
-  readonly holds: readonly Hold[];
+  readonly restrictions: readonly Restriction[];
   /** Raises this user's epoch by one. */
   readonly revokes: string | undefined;
   /** How it is carried out. */
@@ -58,7 +58,7 @@ export interface Recorded extends Entry {
 }
 
 /** A session that wants in where logins are limited. */
-export interface Claim {
+export interface LoginRequest {
   readonly user: string;
   /** What it is known by: a part of a selector, as JSON. */
   readonly session: string;
@@ -71,7 +71,7 @@ export interface Claim {
 }
 
 /** In: and these sessions have lost their place. Or out: to a session with this label. */
-export type Ruling =
+export type LoginResult =
   | { readonly admitted: true; readonly generation: number; readonly losers: readonly string[] }
   | { readonly admitted: false; readonly by: string | undefined };
 
@@ -85,18 +85,18 @@ export type Awaitable<T> = T | Promise<T>;
 export interface Store {
   /** Writes a decision. Answers with the epoch, if it raised one. */
   record(entry: Entry): Awaitable<number | undefined>;
-  /** Adds a hold to a verdict that was recorded before. */
-  hold(hold: Hold, now: number): Awaitable<void>;
+  /** Adds a restriction to a verdict that was recorded before. */
+  restrict(restriction: Restriction, now: number): Awaitable<void>;
   /** What counts against any of the keys now. */
-  standing(keys: readonly string[], now: number): Awaitable<readonly Hold[]>;
-  /** A hold that is said once was said. */
-  spend(hold: Hold): Awaitable<void>;
+  restrictions(keys: readonly string[], now: number): Awaitable<readonly Restriction[]>;
+  /** A restriction that is said once was said. */
+  consume(restriction: Restriction): Awaitable<void>;
   /** Forgets what keeps out under a key: `banned` and `throttled`. Answers whether there was any. */
   lift(key: string, now: number): Awaitable<boolean>;
   /** `undefined`: nothing was ever revoked. */
   epoch(user: string): Awaitable<Epoch | undefined>;
   /** A stream of a session comes in. */
-  login(claim: Claim): Awaitable<Ruling>;
+  login(request: LoginRequest): Awaitable<LoginResult>;
   /** One has left. Must do nothing where the session has meanwhile got a later generation. */
   logout(user: string, session: string, generation: number, now: number): Awaitable<void>;
   /** Takes one from a rate limit's budget. Answers in how many ms there is more, if there was none. */

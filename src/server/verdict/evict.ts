@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { ConnectError } from "@connectrpc/connect";
-import type { Clock } from "../ports/clock.js";
-import type { Ending, Stream, Visit } from "./visit.js";
+import type { Clock } from "../../ports/clock.js";
+import type { AdmittedStream, Ending, Stream } from "../inside/admitted-stream.js";
 
 /** What has come of a verdict. `matched` is the sum of the next four. */
 export interface Report {
@@ -29,8 +29,8 @@ const tellAtOnce = 100;
  * Tell, then force: ends the visits with the goodbye, and resets those that have not ended after `forceAfterMs`. Neither
  * a handler that does not listen nor a reader that does not read holds it up for longer.
  */
-export async function putOut(
-  visits: readonly Visit[],
+export async function evict(
+  visits: readonly AdmittedStream[],
   goodbye: ConnectError,
   forceAfterMs: number,
   clock: Clock,
@@ -45,7 +45,11 @@ export async function putOut(
 }
 
 /** Force alone, without a word. */
-export async function cut(visits: readonly Visit[], goodbye: ConnectError, clock: Clock): Promise<readonly Ending[]> {
+export async function cut(
+  visits: readonly AdmittedStream[],
+  goodbye: ConnectError,
+  clock: Clock,
+): Promise<readonly Ending[]> {
   const left = visits.filter(({ life }) => !life.aborted);
   for (const visit of left) visit.cut(goodbye);
   await within(left, goneWithinMs, clock);
@@ -55,7 +59,7 @@ export async function cut(visits: readonly Visit[], goodbye: ConnectError, clock
 }
 
 /** Resolves when all are gone, or when the time is up. */
-async function within(visits: readonly Visit[], ms: number, clock: Clock): Promise<void> {
+async function within(visits: readonly AdmittedStream[], ms: number, clock: Clock): Promise<void> {
   const timer = new AbortController();
   const gone = Promise.all(visits.map(({ gone }) => gone));
   if (visits.some(({ life }) => !life.aborted)) {
@@ -66,7 +70,7 @@ async function within(visits: readonly Visit[], ms: number, clock: Clock): Promi
 
 /** Counts how the streams have ended. */
 export function reportOf(
-  visits: readonly Visit[],
+  visits: readonly AdmittedStream[],
   outcomes: readonly (Ending | "matched")[],
   verdict: string | undefined,
   details: boolean,

@@ -1,24 +1,24 @@
-import { matches, type Selector } from "./selector.js";
-import type { Visit } from "./visit.js";
+import { matches, type Selector } from "../who/selector.js";
+import type { AdmittedStream } from "./admitted-stream.js";
 
 /** Who is inside. Each visit removes itself and no other, so that an old teardown cannot remove a new registration. */
 export interface Registry {
   readonly size: number;
-  add(visit: Visit): void;
-  remove(visit: Visit): void;
+  add(visit: AdmittedStream): void;
+  remove(visit: AdmittedStream): void;
   /** In the order in which they came. */
-  find(selector: Selector): readonly Visit[];
+  find(selector: Selector): readonly AdmittedStream[];
   /** How many different users and sessions are inside. */
   counts(): { readonly streams: number; readonly users: number; readonly sessions: number };
 }
 
 export function createRegistry(): Registry {
-  const byStream = new Map<string, Visit>();
-  const byUser = new Map<string, Set<Visit>>();
-  const bySession = new Map<string, Set<Visit>>();
-  const byTag = new Map<string, Set<Visit>>();
+  const byStream = new Map<string, AdmittedStream>();
+  const byUser = new Map<string, Set<AdmittedStream>>();
+  const bySession = new Map<string, Set<AdmittedStream>>();
+  const byTag = new Map<string, Set<AdmittedStream>>();
 
-  function placesOf({ who }: Visit): readonly (readonly [Map<string, Set<Visit>>, string])[] {
+  function placesOf({ who }: AdmittedStream): readonly (readonly [Map<string, Set<AdmittedStream>>, string])[] {
     const { user, session, tags } = who;
     return [
       ...(user === undefined ? [] : [[byUser, user] as const]),
@@ -28,7 +28,7 @@ export function createRegistry(): Registry {
   }
 
   /** The smallest set known to hold all that match. */
-  function candidates({ user, session, tag, stream }: Selector): Iterable<Visit> {
+  function candidates({ user, session, tag, stream }: Selector): Iterable<AdmittedStream> {
     if (stream !== undefined) {
       const one = byStream.get(stream);
       return one ? [one] : [];

@@ -1,12 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { AttendResponseSchema } from "../gen/farewell/v1/session_pb.js";
-import type { Words } from "./store.js";
+import type { OpenResponseSchema } from "../../gen/farewell/v1/control_stream_pb.js";
+import type { Words } from "../store/store.js";
 import { detailOf, duration, localizedOf, messageOf } from "./to-connect-error.js";
 
-/** What is said on a session's companion stream. */
-export type Event = NonNullable<MessageInitShape<typeof AttendResponseSchema>["event"]>;
+/** What is said on a control stream. */
+export type Event = NonNullable<MessageInitShape<typeof OpenResponseSchema>["event"]>;
 
-/** Words for a companion: of what is decided, or of what will happen at a time (epoch ms). */
+/** Words for a control stream: of what is decided, or of what will happen at a time (epoch ms). */
 export function eventOf(kind: "notice" | "verdict", words: Words, now: number, at?: number): Event {
   const { message = "", localized } = words;
   const value = {

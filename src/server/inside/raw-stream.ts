@@ -3,12 +3,12 @@ import type { IncomingMessage } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
-import { systemClock } from "../ports/clock.js";
+import { systemClock } from "../../ports/clock.js";
 
 // What is below a call: the HTTP/2 stream, or the HTTP/1.1 connection. The only place that touches it.
 
 /** The way to one client, below all protocols. */
-export interface Line {
+export interface RawStream {
   readonly peer: string | undefined;
   /** All that was to be said has been handed to the operating system. */
   readonly flushed: boolean;
@@ -23,25 +23,25 @@ export interface Line {
 /** The request of Node's server, or of a framework that wraps it (fastify, express). */
 export type RawRequest = IncomingMessage | { readonly stream: ServerHttp2Stream };
 
-export const rawKey: ContextKey<RawRequest | undefined> = createContextKey<RawRequest | undefined>(undefined, {
+export const rawRequestKey: ContextKey<RawRequest | undefined> = createContextKey<RawRequest | undefined>(undefined, {
   description: "farewell: the request of Node's server",
 });
 
 /** @returns `undefined` for what is no request of Node's. */
-export function rawOf(request: unknown): RawRequest | undefined {
+export function rawRequestOf(request: unknown): RawRequest | undefined {
   const { raw = request } = (request ?? {}) as { readonly raw?: unknown };
   if (typeof raw !== "object" || raw === null || !("stream" in raw || "socket" in raw)) return undefined;
   return raw as RawRequest;
 }
 
-export function lineOf(raw: RawRequest): Line {
+export function rawStreamOf(raw: RawRequest): RawStream {
   return "stream" in raw ? overHttp2(raw.stream) : overHttp1(raw);
 }
 
-function overHttp2(stream: ServerHttp2Stream): Line {
+function overHttp2(stream: ServerHttp2Stream): RawStream {
   const { session } = stream;
   let finished = false;
-  const line: Line = {
+  const line: RawStream = {
     peer: session?.socket?.remoteAddress,
     get flushed() {
       return finished && stream.sentTrailers !== undefined;
@@ -97,11 +97,11 @@ function noteFinished(message: unknown): void {
   awaited.get(request)?.();
 }
 
-function overHttp1(request: IncomingMessage): Line {
+function overHttp1(request: IncomingMessage): RawStream {
   const { socket } = request;
   let flushed = false;
   let retiring = false;
-  const line: Line = {
+  const line: RawStream = {
     peer: socket.remoteAddress,
     get flushed() {
       return flushed;

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
-import { isRevoked } from "./door.js";
-import { eventOf } from "./event-of.js";
-import { goodbyeOf } from "./goodbye.js";
-import type { House } from "./house.js";
-import { checkLimit } from "./options.js";
-import { cut, putOut, type Report, reportOf } from "./put-out.js";
-import { claimKeyOf, type Selector } from "./selector.js";
-import type { Hold, Recorded, Verdict, Words } from "./store.js";
-import { clientOf, type Ending, type Visit } from "./visit.js";
+import { invalid, numberIn, objectOf, oneOf } from "../../check/invalid.js";
+import { isRevoked } from "../admission/judge.js";
+import type { House } from "../house.js";
+import { type AdmittedStream, clientOf, type Ending } from "../inside/admitted-stream.js";
+import { checkLimit } from "../options.js";
+import type { Recorded, Restriction, Verdict, Words } from "../store/store.js";
+import { claimKeyOf, type Selector } from "../who/selector.js";
+import { eventOf } from "../words/event-of.js";
+import { goodbyeOf } from "../words/goodbye.js";
+import { cut, evict, type Report, reportOf } from "./evict.js";
 
 /** How a verdict is carried out. */
 export interface VerdictOptions {
@@ -46,7 +46,7 @@ export interface Decision {
   readonly selector: Selector;
   readonly words: Words;
   /** What is held against whoever comes later. */
-  readonly holds?: readonly Omit<Hold, "verdict" | "words">[];
+  readonly restrictions?: readonly Omit<Restriction, "verdict" | "words">[];
   /** Revokes the tokens of this user: only streams with older ones are put out. */
   readonly revokes?: string;
 }
@@ -55,40 +55,49 @@ export interface Decision {
 export interface Verdicts {
   carryOut(decision: Decision, options?: VerdictOptions): Promise<Report & { readonly epoch: number | undefined }>;
   /** Ends some visits for a verdict that was recorded before. */
-  end(verdict: Verdict, visits: readonly Visit[], words: Words, forceAfterMs: number): Promise<readonly Ending[]>;
+  end(
+    verdict: Verdict,
+    visits: readonly AdmittedStream[],
+    words: Words,
+    forceAfterMs: number,
+  ): Promise<readonly Ending[]>;
   /** A verdict with a name, recorded and logged. */
-  record(decision: Decision, found: readonly Visit[], how: How): Promise<{ verdict: Verdict; epoch?: number }>;
+  record(decision: Decision, found: readonly AdmittedStream[], how: How): Promise<{ verdict: Verdict; epoch?: number }>;
   /** Another bouncer has recorded this. */
   overhear(entry: Recorded): void;
 }
 
 type Mode = NonNullable<VerdictOptions["mode"]>;
-type How = Audit & { readonly mode: Mode; readonly forceAfterMs: number; readonly everywhere: boolean };
+type How = Attribution & { readonly mode: Mode; readonly forceAfterMs: number; readonly everywhere: boolean };
 /** Who decided, and why. */
-export type Audit = Pick<VerdictOptions, "by" | "note">;
+export type Attribution = Pick<VerdictOptions, "by" | "note">;
 
-/** Words on a companion leave before what they explain, if they leave within so many ms. */
+/** Words on a control stream leave before what they explain, if they leave within so many ms. */
 const headStartMs = 50;
 
-export function createVerdicts({ name, settings, registry, arrivals, companions, journal, clock }: House): Verdicts {
+export function createVerdicts({ name, settings, registry, pending, controlStreams, audit, clock }: House): Verdicts {
   const { store, rememberMs } = settings;
 
-  async function record(decision: Decision, found: readonly Visit[], how: How) {
-    const { selector, words, holds = [], revokes } = decision;
+  async function record(decision: Decision, found: readonly AdmittedStream[], how: How) {
+    const { selector, words, restrictions = [], revokes } = decision;
     const { by, note, mode, ...rest } = how;
     const verdict: Verdict = { id: randomUUID(), at: new Date(clock.now()), selector, words, by, note };
     const sessions = remindersFor(found, verdict, () => mode !== "abort");
-    const all = [...holds, ...sessions].map((hold) => ({ ...hold, verdict: verdict.id, words }));
-    const epoch = await store.record({ verdict, holds: all, revokes, mode, ...rest, origin: name });
-    journal.verdict(verdict, found.length);
+    const all = [...restrictions, ...sessions].map((restriction) => ({ ...restriction, verdict: verdict.id, words }));
+    const epoch = await store.record({ verdict, restrictions: all, revokes, mode, ...rest, origin: name });
+    audit.verdict(verdict, found.length);
     return { verdict, ...(epoch !== undefined && { epoch }) };
   }
 
   /**
-   * By which names clients are told the reason at the door. The name that a companion made up for one login is used up with
+   * By which names clients are told the reason at the door. The name that a control stream made up for one login is used up with
    * it. By any other a client may come back by a new decision of its user's: it is told once, and only if it did not hear.
    */
-  function remindersFor(visits: readonly Visit[], verdict: Verdict, heard: (visit: Visit) => boolean) {
+  function remindersFor(
+    visits: readonly AdmittedStream[],
+    verdict: Verdict,
+    heard: (visit: AdmittedStream) => boolean,
+  ) {
     const { at, selector, words } = verdict;
     // What passes by itself, or is held against the user anyway, need not be.
     if (rememberMs === 0 || (words.reason !== "kicked" && words.reason !== "superseded")) return [];
@@ -108,10 +117,10 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
   }
 
   /** Whom a recorded verdict means, of those inside; who is on the way in will find it noted. */
-  function meant(verdict: Verdict, epoch: number | undefined): readonly Visit[] {
+  function meant(verdict: Verdict, epoch: number | undefined): readonly AdmittedStream[] {
     const found = registry.find(verdict.selector);
     if (epoch === undefined) {
-      arrivals.note(verdict);
+      pending.note(verdict);
       return found;
     }
     // A fresh token may be on its way in; an old one is found at the second look at the epoch.
@@ -120,35 +129,39 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
   }
 
   /** What could not be known when the verdict was recorded: who did not hear it. */
-  async function remind(verdict: Verdict, visits: readonly Visit[], endings: readonly Ending[]): Promise<void> {
+  async function remind(
+    verdict: Verdict,
+    visits: readonly AdmittedStream[],
+    endings: readonly Ending[],
+  ): Promise<void> {
     const { id, words } = verdict;
     const told = new Set(visits.filter((_, index) => endings[index] === "told").map(clientOf));
     const missed = remindersFor(visits, verdict, (visit) => told.has(clientOf(visit))).filter(({ once }) => once);
     try {
-      for (const hold of missed) await store.hold({ ...hold, verdict: id, words }, clock.now());
+      for (const restriction of missed) await store.restrict({ ...restriction, verdict: id, words }, clock.now());
     } catch (error) {
-      journal.failure(error, "the store failed: a client that did not hear its verdict will not be told at the door");
+      audit.failure(error, "the store failed: a client that did not hear its verdict will not be told at the door");
     }
   }
 
   async function end(
     verdict: Verdict,
-    visits: readonly Visit[],
+    visits: readonly AdmittedStream[],
     words: Words,
     forceAfterMs: number,
     mode: Mode = "tell",
   ): Promise<readonly Ending[]> {
     const goodbye = goodbyeOf(words, clock.now(), verdict);
     const among = new Set(visits);
-    const beside = companions.of(visits);
-    const witnesses = beside.filter((companion) => !among.has(companion));
-    companions.post(witnesses, eventOf("verdict", words, clock.now()));
-    if (mode === "tell") return await putOut(visits, goodbye, forceAfterMs, clock);
+    const beside = controlStreams.of(visits);
+    const witnesses = beside.filter((controlStream) => !among.has(controlStream));
+    controlStreams.post(witnesses, eventOf("verdict", words, clock.now()));
+    if (mode === "tell") return await evict(visits, goodbye, forceAfterMs, clock);
 
-    // Companions are told, and first, for they explain what happens to the others.
-    const messengers = new Set(beside.filter((companion) => among.has(companion)));
+    // ControlStreams are told, and first, for they explain what happens to the others.
+    const messengers = new Set(beside.filter((controlStream) => among.has(controlStream)));
     const others = visits.filter((visit) => !messengers.has(visit));
-    const telling = putOut([...messengers], goodbye, forceAfterMs, clock);
+    const telling = evict([...messengers], goodbye, forceAfterMs, clock);
     if (beside.length > 0) {
       const timer = new AbortController();
       const headStart = clock.sleep(headStartMs, timer.signal).catch(() => {}); // all were told before
@@ -156,7 +169,7 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
       timer.abort();
     }
     const [told, rest] = await Promise.all([telling, cut(others, goodbye, clock)]);
-    const endings = new Map<Visit, Ending>();
+    const endings = new Map<AdmittedStream, Ending>();
     [...messengers].forEach((visit, index) => void endings.set(visit, told[index] as Ending));
     others.forEach((visit, index) => void endings.set(visit, rest[index] as Ending));
     return visits.map((visit) => endings.get(visit) as Ending);
@@ -183,7 +196,7 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
       const endings = await end(verdict, visits, words, forceAfterMs, mode);
       if (mode === "tell") await remind(verdict, visits, endings);
       const report = reportOf(visits, endings, verdict.id, details);
-      journal.outcome(verdict, report);
+      audit.outcome(verdict, report);
       return { ...report, epoch };
     },
     overhear({ verdict, epoch, mode, forceAfterMs, everywhere, origin }) {
@@ -192,20 +205,20 @@ export function createVerdicts({ name, settings, registry, arrivals, companions,
         const visits = meant(verdict, epoch);
         const endings = await end(verdict, visits, verdict.words, forceAfterMs, mode);
         if (mode === "tell") await remind(verdict, visits, endings);
-        journal.outcome(verdict, reportOf(visits, endings, verdict.id, false));
+        audit.outcome(verdict, reportOf(visits, endings, verdict.id, false));
       };
-      carryOut().catch((error) => journal.failure(error, "another bouncer's verdict could not be carried out"));
+      carryOut().catch((error) => audit.failure(error, "another bouncer's verdict could not be carried out"));
     },
   };
 }
 
 /** @throws TypeError that names the option. */
-export function checkAudit(audit: Audit): Audit {
-  const { by, note } = objectOf("options", audit, ["by", "note"]);
+export function checkAttribution(attribution: Attribution): Attribution {
+  const { by, note } = objectOf("options", attribution, ["by", "note"]);
   for (const [name, text] of Object.entries({ by, note })) {
     if (text !== undefined && typeof text !== "string") throw invalid(`options.${name}`, text, "a string");
   }
-  return audit;
+  return attribution;
 }
 
 const known = ["mode", "forceAfterMs", "dryRun", "limit", "details", "by", "note"] as const;
@@ -226,6 +239,6 @@ function checkVerdictOptions(
   for (const [name, flag] of Object.entries({ dryRun, details })) {
     if (typeof flag !== "boolean") throw invalid(`options.${name}`, flag, "true or false");
   }
-  checkAudit({ by, note });
+  checkAttribution({ by, note });
   return { mode, forceAfterMs, dryRun, limit, details, by, note };
 }

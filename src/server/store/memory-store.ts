@@ -1,7 +1,7 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import { numberIn, objectOf } from "../check/invalid.js";
-import type { RateLimit } from "../policy/rate-limit.js";
-import type { Claim, Epoch, Hold, Recorded, Ruling, Store } from "./store.js";
+import { numberIn, objectOf } from "../../check/invalid.js";
+import type { RateLimit } from "../../policy/rate-limit.js";
+import type { Epoch, LoginRequest, LoginResult, Recorded, Restriction, Store } from "./store.js";
 
 /** A session that has a place, or had one: its generation says who came later, also after it has left. */
 interface Login {
@@ -28,7 +28,7 @@ const mostAbsent = 100;
 export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}): Store {
   const { rememberLoginsMs = 86_400_000 } = objectOf("options", options, ["rememberLoginsMs"]);
   const keepMs = numberIn("options.rememberLoginsMs", rememberLoginsMs, 0);
-  const holds = new Map<string, readonly Hold[]>();
+  const restrictions = new Map<string, readonly Restriction[]>();
   const epochs = new Map<string, Epoch>();
   const logins = new Map<string, Map<string, Login>>();
   const limiters = new Map<RateLimit, RateLimiterMemory>();
@@ -36,29 +36,29 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
   let generations = 0;
   let sweepAt = 1_000; // when so many keys are held, or users known, those that are over are looked for
 
-  function counting(key: string, now: number): readonly Hold[] {
-    const all = holds.get(key) ?? [];
+  function counting(key: string, now: number): readonly Restriction[] {
+    const all = restrictions.get(key) ?? [];
     const left = all.filter(({ until }) => until === undefined || now < until);
     if (left.length < all.length) keep(key, left);
     return left;
   }
 
   /** The newer word about the same thing replaces the older one. */
-  function add(hold: Hold, now: number): void {
-    const { key, words } = hold;
-    keep(key, [...counting(key, now).filter((old) => old.words.reason !== words.reason), hold]);
+  function add(restriction: Restriction, now: number): void {
+    const { key, words } = restriction;
+    keep(key, [...counting(key, now).filter((old) => old.words.reason !== words.reason), restriction]);
   }
 
-  function keep(key: string, left: readonly Hold[]): void {
-    if (left.length > 0) holds.set(key, left);
-    else holds.delete(key);
+  function keep(key: string, left: readonly Restriction[]): void {
+    if (left.length > 0) restrictions.set(key, left);
+    else restrictions.delete(key);
   }
 
   function sweep(now: number): void {
-    if (holds.size + logins.size < sweepAt) return;
-    for (const key of [...holds.keys()]) counting(key, now);
+    if (restrictions.size + logins.size < sweepAt) return;
+    for (const key of [...restrictions.keys()]) counting(key, now);
     for (const [user, sessions] of logins) forget(user, sessions, now);
-    sweepAt = Math.max(1_000, 2 * (holds.size + logins.size)); // so that the cost is constant for each that came
+    sweepAt = Math.max(1_000, 2 * (restrictions.size + logins.size)); // so that the cost is constant for each that came
   }
 
   function forget(user: string, sessions: Map<string, Login>, now: number): void {
@@ -83,7 +83,7 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
       const { verdict, revokes } = entry;
       const now = verdict.at.getTime();
       sweep(now);
-      for (const hold of entry.holds) add(hold, now);
+      for (const restriction of entry.restrictions) add(restriction, now);
       const epoch = revokes === undefined ? undefined : (epochs.get(revokes)?.number ?? 0) + 1;
       if (revokes !== undefined && epoch !== undefined) epochs.set(revokes, { number: epoch, revokedAt: now });
       for (const listener of [...listeners]) {
@@ -95,12 +95,12 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
       }
       return epoch;
     },
-    hold: add,
-    standing: (keys, now) => (holds.size === 0 ? [] : keys.flatMap((key) => counting(key, now))),
-    spend(hold) {
+    restrict: add,
+    restrictions: (keys, now) => (restrictions.size === 0 ? [] : keys.flatMap((key) => counting(key, now))),
+    consume(restriction) {
       keep(
-        hold.key,
-        (holds.get(hold.key) ?? []).filter((other) => other !== hold),
+        restriction.key,
+        (restrictions.get(restriction.key) ?? []).filter((other) => other !== restriction),
       );
     },
     lift(key, now) {
@@ -110,21 +110,21 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
       return left.length < all.length;
     },
     epoch: (user) => epochs.get(user),
-    login(claim) {
-      const { user, session, device, label, now } = claim;
+    login(request) {
+      const { user, session, device, label, now } = request;
       sweep(now);
       const sessions = logins.get(user) ?? new Map<string, Login>();
       forget(user, sessions, now);
       const known = sessions.get(session);
       const generation = known?.generation ?? ++generations;
-      const ruling = rule(sessions, claim, generation);
-      if (ruling.admitted) {
+      const result = rule(sessions, request, generation);
+      if (result.admitted) {
         const streams = (known?.streams ?? 0) + 1;
         see(sessions, session, { generation, device, label, streams, seenAt: now, lost: false });
-        for (const loser of ruling.losers) sessions.set(loser, { ...(sessions.get(loser) as Login), lost: true });
+        for (const loser of result.losers) sessions.set(loser, { ...(sessions.get(loser) as Login), lost: true });
         logins.set(user, sessions);
       } else if (known) see(sessions, session, { ...known, seenAt: now }); // it knocks: it is not to be forgotten
-      return ruling;
+      return result;
     },
     logout(user, session, generation, now) {
       const sessions = logins.get(user);
@@ -154,8 +154,8 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
 }
 
 /** Who has a place, if this session comes in with this generation. Devices count, not sessions. Pure. */
-function rule(sessions: ReadonlyMap<string, Login>, claim: Claim, generation: number): Ruling {
-  const { session, device, max, whenFull } = claim;
+function rule(sessions: ReadonlyMap<string, Login>, request: LoginRequest, generation: number): LoginResult {
+  const { session, device, max, whenFull } = request;
   const present = [...sessions].filter(([, { streams, lost }]) => streams > 0 && !lost);
   const devices = new Map<string, Login>(); // each by its newest session
   for (const [, login] of present) {

@@ -1,9 +1,9 @@
 import { channel } from "node:diagnostics_channel";
-import { type BuiltInReason, builtInReasons } from "../disconnect/disconnect.js";
-import type { DrainProgress } from "./drain.js";
-import type { Report } from "./put-out.js";
-import type { Verdict, Words } from "./store.js";
-import type { Stream } from "./visit.js";
+import { type BuiltInReason, builtInReasons } from "../../disconnect/disconnect.js";
+import type { DrainProgress } from "../drain/drain.js";
+import type { Stream } from "../inside/admitted-stream.js";
+import type { Verdict, Words } from "../store/store.js";
+import type { Report } from "../verdict/evict.js";
 
 /** The part of a pino logger that is used. Nothing secret is logged: no headers, no tokens, no bodies. */
 export interface Logger {
@@ -57,7 +57,7 @@ export interface Counts {
 export type Refused = Partial<Pick<Stream, "user" | "session" | "method" | "peer">>;
 
 /** Tells loggers, diagnostics channels and counters. */
-export interface Journal {
+export interface Audit {
   readonly counts: Counts;
   admitted(): void;
   verdict(verdict: Verdict, matched: number): void;
@@ -72,11 +72,7 @@ export interface Journal {
   failure(error: unknown, message: string): void;
 }
 
-export function createJournal(
-  bouncer: string,
-  logger: Logger | undefined,
-  reportError: (error: unknown) => void,
-): Journal {
+export function createAudit(bouncer: string, logger: Logger | undefined, reportError: (error: unknown) => void): Audit {
   const none = () => Object.fromEntries(builtInReasons.map((reason) => [reason, 0])) as Record<BuiltInReason, number>;
   const counts = {
     admitted: 0,

@@ -1,17 +1,22 @@
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
-import { AdminService } from "../gen/farewell/v1/admin_pb.js";
-import { SessionService } from "../gen/farewell/v1/session_pb.js";
-import type { RateLimit } from "../policy/rate-limit.js";
+import { AdminService } from "../../gen/farewell/v1/admin_pb.js";
+import { ControlStreamService } from "../../gen/farewell/v1/control_stream_pb.js";
+import type { RateLimit } from "../../policy/rate-limit.js";
+import type { House } from "../house.js";
+import {
+  type AdmittedStream,
+  admittedStreamKey,
+  createAdmittedStream,
+  type Stream,
+} from "../inside/admitted-stream.js";
+import type { PendingCall } from "../inside/pending.js";
+import { type RawStream, rawRequestKey, rawStreamOf } from "../inside/raw-stream.js";
+import type { Awaitable, Words } from "../store/store.js";
+import { type IncomingCall, identityKey, type Who, whoIs } from "../who/identity.js";
+import { keysOf, type Selector } from "../who/selector.js";
+import { goodbyeOf } from "../words/goodbye.js";
 import { createAcceptor, networkOf } from "./accept.js";
-import type { Arrival } from "./arrivals.js";
-import { judge } from "./door.js";
-import { goodbyeOf } from "./goodbye.js";
-import type { House } from "./house.js";
-import { type Call, identityKey, type Who, whoIs } from "./identity.js";
-import { type Line, lineOf, rawKey } from "./line.js";
-import { keysOf, type Selector } from "./selector.js";
-import type { Awaitable, Words } from "./store.js";
-import { createVisit, type Stream, type Visit, visitKey } from "./visit.js";
+import { judge } from "./judge.js";
 
 /** What the door has others do. */
 interface Orders {
@@ -26,7 +31,7 @@ const horizonMs = 60_000;
 
 /** Everything between a call's arrival and its handler. What costs least comes first. */
 export function createAdmission(house: House, { supersede, expire }: Orders): Interceptor {
-  const { name, settings, registry, arrivals, journal, clock } = house;
+  const { name, settings, registry, pending, audit, clock } = house;
   const {
     store,
     identify,
@@ -39,8 +44,8 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     clockSkewMs,
   } = settings;
   const acceptor = () => createAcceptor(acceptPerSecond ?? Infinity, Math.max(windowMs, horizonMs), clock.now());
-  // Companions come beside other streams, and have budgets of their own.
-  const accept = acceptPerSecond === undefined ? undefined : { stream: acceptor(), companion: acceptor() };
+  // ControlStreams come beside other streams, and have budgets of their own.
+  const accept = acceptPerSecond === undefined ? undefined : { stream: acceptor(), "control-stream": acceptor() };
   let streams = 0;
   // Told once each.
   let missesAddresses = false;
@@ -49,15 +54,15 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
 
   return (next) => async (request) => {
     if (request.service.typeName === AdminService.typeName) return next(request); // it has a door of its own
-    const raw = request.contextValues.get(rawKey);
-    const line = raw && lineOf(raw);
+    const raw = request.contextValues.get(rawRequestKey);
+    const line = raw && rawStreamOf(raw);
     if (!request.stream) {
       const call = callOf(request, line?.peer);
       await standing(await identified(call), call); // not inside: it will be over by itself
       return next(request);
     }
-    const arrival = arrivals.enter();
-    let visit: Visit;
+    const arrival = pending.enter();
+    let visit: AdmittedStream;
     try {
       visit = await admit(request, line, arrival);
     } finally {
@@ -66,8 +71,12 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     return visit.run(next, request);
   };
 
-  async function admit(request: StreamRequest, line: Line | undefined, arrival: Arrival): Promise<Visit> {
-    const kind = request.service.typeName === SessionService.typeName ? "companion" : "stream";
+  async function admit(
+    request: StreamRequest,
+    line: RawStream | undefined,
+    arrival: PendingCall,
+  ): Promise<AdmittedStream> {
+    const kind = request.service.typeName === ControlStreamService.typeName ? "control-stream" : "stream";
     const call = callOf(request, line?.peer);
     const refuse = refuser(call);
     if (house.closing) {
@@ -89,10 +98,10 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     }
     await standing(who, call);
 
-    if (!line && !lineless) journal.warn({ method: call.method }, "contextValues is not set: nothing can be reset");
+    if (!line && !lineless) audit.warn({ method: call.method }, "contextValues is not set: nothing can be reset");
     lineless ||= !line;
-    const visit = createVisit(streamFor(call, who, kind), who, line, (error) => {
-      journal.failure(error, `the handler of ${nameOf(request)} failed after its client was put out`);
+    const visit = createAdmittedStream(streamFor(call, who, kind), who, line, (error) => {
+      audit.failure(error, `the handler of ${nameOf(request)} failed after its client was put out`);
     });
     registry.add(visit);
     let generation: number | undefined;
@@ -118,33 +127,33 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
       throw error;
     }
     inside = true;
-    request.contextValues.set(visitKey, visit);
-    journal.admitted();
+    request.contextValues.set(admittedStreamKey, visit);
+    audit.admitted();
     if (who.expiresAt !== undefined) {
       clock.sleep(Math.max(1, who.expiresAt - clock.now()), visit.life).then(
-        () => void expire(visit.stream.id).catch((error) => journal.failure(error, "a stream could not be expired")),
+        () => void expire(visit.stream.id).catch((error) => audit.failure(error, "a stream could not be expired")),
         () => {}, // it is gone
       );
     }
     return visit;
   }
 
-  function streamFor({ method, peer }: Call, who: Who, kind: "stream" | "companion"): Stream {
+  function streamFor({ method, peer }: IncomingCall, who: Who, kind: "stream" | "control-stream"): Stream {
     const { user, session, device, tags } = who;
     const id = `${name}-${++streams}`;
     const since = new Date(clock.now());
-    return { id, user, session, device, tags, method, companion: kind === "companion", peer, since };
+    return { id, user, session, device, tags, method, controlStream: kind === "control-stream", peer, since };
   }
 
-  function addressFor(call: Call): string | undefined {
+  function addressFor(call: IncomingCall): string | undefined {
     try {
       const address = addressOf(call);
       if (address !== undefined) return networkOf(address);
     } catch (error) {
-      journal.failure(error, "addressOf failed");
+      audit.failure(error, "addressOf failed");
       throw error;
     }
-    if (!missesAddresses) journal.failure(new Error("is contextValues set?"), "rateLimits.perAddress knows no address");
+    if (!missesAddresses) audit.failure(new Error("is contextValues set?"), "rateLimits.perAddress knows no address");
     missesAddresses = true;
     return undefined;
   }
@@ -159,39 +168,39 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     if (waitMs !== undefined) refuse({ reason: "throttled", retryAt: new Date(clock.now() + waitMs), message });
   }
 
-  async function identified(call: Call): Promise<Who> {
+  async function identified(call: IncomingCall): Promise<Who> {
     try {
       const identity = await identify(call);
       call.contextValues.set(identityKey, identity);
       return whoIs(identity, call);
     } catch (error) {
-      if (!isStatus(error)) journal.failure(error, "identify failed");
+      if (!isStatus(error)) audit.failure(error, "identify failed");
       throw error;
     }
   }
 
   /** Refuses whom something is held against. */
-  async function standing(who: Who, call: Call): Promise<void> {
+  async function standing(who: Who, call: IncomingCall): Promise<void> {
     const refuse = refuser(call, who);
     const now = clock.now();
-    const holds = await asked(() => store.standing(keysOf(who), now), refuse);
+    const restrictions = await asked(() => store.restrictions(keysOf(who), now), refuse);
     const epoch = who.user === undefined ? undefined : await asked(() => store.epoch(who.user as string), refuse);
-    const found = judge(who, holds, epoch, now, clockSkewMs);
+    const found = judge(who, restrictions, epoch, now, clockSkewMs);
     if (!found) return;
-    const { hold, words } = found;
-    if (!hold && epoch && who.epoch === undefined && who.issuedAt === undefined && !undated) {
+    const { restriction, words } = found;
+    if (!restriction && epoch && who.epoch === undefined && who.issuedAt === undefined && !undated) {
       undated = true;
-      journal.failure(
+      audit.failure(
         new Error("identify tells neither epoch nor issuedAt"),
         "a user whose tokens were revoked is refused",
       );
     }
-    if (hold?.once) await asked(() => store.spend(hold), refuse);
+    if (restriction?.once) await asked(() => store.consume(restriction), refuse);
     refuse(words);
   }
 
   /** Takes a place among the user's logins, if these are limited. Answers with its generation. */
-  async function place({ who, stream }: Visit, refuse: (words: Words) => never): Promise<number | undefined> {
+  async function place({ who, stream }: AdmittedStream, refuse: (words: Words) => never): Promise<number | undefined> {
     const { user, label } = who;
     if (!logins || user === undefined) return undefined;
     const session = placeOf(who, stream);
@@ -200,17 +209,17 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     if (!ruling.admitted) return refuse({ reason: "superseded", by: ruling.by, message: "signed in elsewhere" });
     for (const loser of ruling.losers) {
       supersede({ user, ...JSON.parse(loser) }, label).catch((error) =>
-        journal.failure(error, "a session could not be superseded"),
+        audit.failure(error, "a session could not be superseded"),
       );
     }
     return ruling.generation;
   }
 
-  function vacate({ who, stream }: Visit, generation: number): void {
+  function vacate({ who, stream }: AdmittedStream, generation: number): void {
     const leaving = async () => {
       await store.logout(who.user as string, placeOf(who, stream), generation, clock.now());
     };
-    leaving().catch((error) => journal.failure(error, "the store failed at a logout"));
+    leaving().catch((error) => audit.failure(error, "the store failed at a logout"));
   }
 
   /** An answer of the store's. Where there is none nobody is let in, and nobody is told that it is their fault. */
@@ -218,20 +227,20 @@ export function createAdmission(house: House, { supersede, expire }: Orders): In
     try {
       return await question();
     } catch (error) {
-      journal.failure(error, "the store failed at the door");
+      audit.failure(error, "the store failed at the door");
       return refuse({ reason: "maintenance", message: "temporarily unavailable" });
     }
   }
 
-  function refuser({ method, peer }: Call, who?: Who) {
+  function refuser({ method, peer }: IncomingCall, who?: Who) {
     return (words: Words): never => {
-      journal.refusal(words, { method, peer, user: who?.user, session: who?.session });
+      audit.refusal(words, { method, peer, user: who?.user, session: who?.session });
       throw goodbyeOf(words, clock.now());
     };
   }
 }
 
-function callOf(request: StreamRequest | UnaryRequest, peer: string | undefined): Call {
+function callOf(request: StreamRequest | UnaryRequest, peer: string | undefined): IncomingCall {
   const { header, contextValues, signal } = request;
   return { method: nameOf(request), header, peer, contextValues, signal };
 }

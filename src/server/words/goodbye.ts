@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Verdict, Words } from "./store.js";
+import type { Verdict, Words } from "../store/store.js";
 import { toConnectError } from "./to-connect-error.js";
 
 const verdicts = new WeakMap<object, Verdict>();

@@ -1,22 +1,22 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationMs, type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import { functionIn } from "../check/invalid.js";
+import { functionIn } from "../../check/invalid.js";
 import {
   AdminService,
   type Options,
   type OutcomeSchema,
   type Selector as SelectorMessage,
   type StreamSchema,
-} from "../gen/farewell/v1/admin_pb.js";
-import type { LocalizedMessage } from "../gen/google/rpc/error_details_pb.js";
-import { type Bouncer, houseOf } from "./bouncer.js";
-import { DrainingError, type DrainProgress } from "./drain.js";
-import { lineOf, rawKey } from "./line.js";
-import type { Report } from "./put-out.js";
-import { checkSelector, type Selector } from "./selector.js";
-import { LimitError, type VerdictOptions } from "./verdicts.js";
-import type { Stream } from "./visit.js";
+} from "../../gen/farewell/v1/admin_pb.js";
+import type { LocalizedMessage } from "../../gen/google/rpc/error_details_pb.js";
+import { type Bouncer, houseOf } from "../bouncer.js";
+import { DrainingError, type DrainProgress } from "../drain/drain.js";
+import type { Stream } from "../inside/admitted-stream.js";
+import { rawRequestKey, rawStreamOf } from "../inside/raw-stream.js";
+import type { Report } from "../verdict/evict.js";
+import { LimitError, type VerdictOptions } from "../verdict/verdicts.js";
+import { checkSelector, type Selector } from "../who/selector.js";
 
 export { AdminService };
 
@@ -44,7 +44,7 @@ export function adminService(
   bouncer: Bouncer,
   options: { readonly authorize: Authorize },
 ): ServiceImpl<typeof AdminService> {
-  const { journal, clock } = houseOf(bouncer);
+  const { audit, clock } = houseOf(bouncer);
   const authorize = options?.authorize;
   functionIn("authorize", authorize);
 
@@ -56,10 +56,10 @@ export function adminService(
     try {
       by = await authorize({ method, header: context.requestHeader, peer, context });
     } catch (error) {
-      journal.failure(error, `authorize failed for ${method}`);
+      audit.failure(error, `authorize failed for ${method}`);
     }
     if (typeof by === "string" && by !== "") return by;
-    journal.note({ event: "admin", method, peer, outcome: "refused" }, `admin: ${method} refused`);
+    audit.note({ event: "admin", method, peer, outcome: "refused" }, `admin: ${method} refused`);
     throw new ConnectError("not authorized", Code.PermissionDenied);
   }
 
@@ -70,12 +70,12 @@ export function adminService(
     const call = { event: "admin", method, by, peer: peerOf(context), ...about, note: about.note || undefined };
     try {
       const answer = await work(by);
-      journal.note({ ...call, outcome: "done", ...countsIn(answer) }, `admin: ${method} by ${by}`);
+      audit.note({ ...call, outcome: "done", ...countsIn(answer) }, `admin: ${method} by ${by}`);
       return answer;
     } catch (error) {
       const failure = statusOf(error);
-      journal.note({ ...call, outcome: failure.rawMessage }, `admin: ${method} by ${by} failed`);
-      if (failure.code === Code.Internal) journal.failure(error, `admin: ${method} failed`);
+      audit.note({ ...call, outcome: failure.rawMessage }, `admin: ${method} by ${by} failed`);
+      if (failure.code === Code.Internal) audit.failure(error, `admin: ${method} failed`);
       throw failure;
     }
   }
@@ -100,9 +100,9 @@ export function adminService(
         const words = { until: dateOf("until", until), code, message, localized: localizedOf(localized) };
         return { outcome: outcomeOf(await bouncer.ban(selectorOf(selector), words, optionsOf(options, by))) };
       }),
-    unban: ({ selector, note }, context) =>
+    lift: ({ selector, note }, context) =>
       audited(context, { selector: selectorOf(selector), note }, async (by) => ({
-        lifted: await bouncer.unban(selectorOf(selector), { by, note: note || undefined }),
+        lifted: await bouncer.lift(selectorOf(selector), { by, note: note || undefined }),
       })),
     revoke: ({ user, message, options }, context) =>
       audited(context, { selector: { user }, ...aboutOf(options) }, async (by) => {
@@ -180,8 +180,8 @@ function countsIn(answer: unknown): object {
 }
 
 function peerOf({ values }: HandlerContext): string | undefined {
-  const raw = values.get(rawKey);
-  return raw && lineOf(raw).peer;
+  const raw = values.get(rawRequestKey);
+  return raw && rawStreamOf(raw).peer;
 }
 
 const largestPage = 1_000;

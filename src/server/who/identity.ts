@@ -1,12 +1,12 @@
 import { type ContextKey, type ContextValues, createContextKey } from "@connectrpc/connect";
-import { invalid, numberIn, objectOf } from "../check/invalid.js";
-import { sessionHeader } from "../disconnect/wire.js";
+import { invalid, numberIn, objectOf } from "../../check/invalid.js";
+import { sessionHeader } from "../../disconnect/wire.js";
 
 /** Who a call comes from, as the app knows it. Everything is optional: an unknown guest is `{}` or `undefined`. */
 export interface Identity {
   /** Whose call it is. What `kick({ user })` and `ban({ user })` match. */
   readonly user?: string | undefined;
-  /** One login of one user, such as the id in a session token. @default what the client's companion says */
+  /** One login of one user, such as the id in a session token. @default what the client's control stream says */
   readonly session?: string | undefined;
   /** The device: with single sign-on, several sessions on one device are one login. @default the session */
   readonly device?: string | undefined;
@@ -23,7 +23,7 @@ export interface Identity {
 }
 
 /** What `identify` is given: a call that has not been let in. */
-export interface Call {
+export interface IncomingCall {
   /** `package.Service/Method`. */
   readonly method: string;
   readonly header: Headers;
@@ -36,13 +36,13 @@ export interface Call {
 }
 
 /** The app's answer to who is calling. What it throws is what the caller gets. */
-export type Identify = (call: Call) => Identity | undefined | Promise<Identity | undefined>;
+export type Identify = (call: IncomingCall) => Identity | undefined | Promise<Identity | undefined>;
 
 /** An identity, checked and filled in. Times are epoch ms. */
 export interface Who {
   readonly user: string | undefined;
   readonly session: string | undefined;
-  /** The client's own name for this login, from its companion. Anybody can claim one, so it counts for its user only. */
+  /** The client's own name for this login, from its control stream. Anybody can claim one, so it counts for its user only. */
   readonly claim: string | undefined;
   readonly device: string | undefined;
   readonly tags: readonly string[];
@@ -71,7 +71,7 @@ const times = ["issuedAt", "expiresAt"] as const;
 const known = [...texts, ...times, "tags", "epoch"];
 
 /** @throws TypeError that names the field. */
-export function whoIs(answer: Identity | undefined, { header }: Pick<Call, "header">): Who {
+export function whoIs(answer: Identity | undefined, { header }: Pick<IncomingCall, "header">): Who {
   const at = "the answer of identify";
   const identity = objectOf(at, answer ?? {}, known) as Identity;
   for (const name of texts) {

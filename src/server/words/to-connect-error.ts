@@ -1,18 +1,18 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Code, ConnectError } from "@connectrpc/connect";
-import { objectOf } from "../check/invalid.js";
+import { objectOf } from "../../check/invalid.js";
 import {
   type BuiltInReason,
   builtInReasons,
   checkWords,
   type DisconnectInit,
   type LocalizedText,
-} from "../disconnect/disconnect.js";
-import { fieldsOf as namesOf } from "../disconnect/spoken.js";
-import { codeOf, errorDomain, mirror } from "../disconnect/wire.js";
-import { DisconnectSchema } from "../gen/farewell/v1/disconnect_pb.js";
-import { ErrorInfoSchema, LocalizedMessageSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.js";
-import { systemClock } from "../ports/clock.js";
+} from "../../disconnect/disconnect.js";
+import { fieldsOf as namesOf } from "../../disconnect/spoken.js";
+import { codeOf, errorDomain, mirror } from "../../disconnect/wire.js";
+import { DisconnectSchema } from "../../gen/farewell/v1/disconnect_pb.js";
+import { ErrorInfoSchema, LocalizedMessageSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { systemClock } from "../../ports/clock.js";
 
 /**
  * The error that says a Disconnect on the wire: throw it from a handler or an interceptor. It carries our typed detail,

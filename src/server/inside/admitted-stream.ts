@@ -6,9 +6,9 @@ import {
   type StreamRequest,
   type StreamResponse,
 } from "@connectrpc/connect";
-import type { Who } from "./identity.js";
+import type { Who } from "../who/identity.js";
 import { interruptible } from "./interruptible.js";
-import type { Line } from "./line.js";
+import type { RawStream } from "./raw-stream.js";
 
 /** One stream that is inside, as `list` tells it. */
 export interface Stream {
@@ -20,8 +20,8 @@ export interface Stream {
   readonly tags: readonly string[];
   /** `package.Service/Method`. */
   readonly method: string;
-  /** It is a session's companion. */
-  readonly companion: boolean;
+  /** It is a session's control stream. */
+  readonly controlStream: boolean;
   /** The remote address; `undefined` where `contextValues` is not set. */
   readonly peer: string | undefined;
   readonly since: Date;
@@ -31,7 +31,7 @@ export interface Stream {
 export type Ending = "told" | "forced" | "left" | "failed";
 
 /** One stream, and all that can be done about it. */
-export interface Visit {
+export interface AdmittedStream {
   readonly stream: Stream;
   readonly who: Who;
   /** The error that it was put out with. */
@@ -53,13 +53,16 @@ export interface Visit {
 }
 
 /** Whose visit it is: a session's, which hears a verdict on whichever of its streams, or else the stream's own. */
-export function clientOf({ who, stream }: Visit): string {
+export function clientOf({ who, stream }: AdmittedStream): string {
   return who.session === undefined ? stream.id : JSON.stringify([who.user, who.session]);
 }
 
-export const visitKey: ContextKey<Visit | undefined> = createContextKey<Visit | undefined>(undefined, {
-  description: "farewell: the stream that is inside",
-});
+export const admittedStreamKey: ContextKey<AdmittedStream | undefined> = createContextKey<AdmittedStream | undefined>(
+  undefined,
+  {
+    description: "farewell: the stream that is inside",
+  },
+);
 
 /**
  * The stream that a handler serves, as the bouncer knows it: for its id. `undefined` for unary calls.
@@ -68,7 +71,7 @@ export const visitKey: ContextKey<Visit | undefined> = createContextKey<Visit | 
  * const mine = streamOf(context.values);
  */
 export function streamOf(values: ContextValues): Stream | undefined {
-  return values.get(visitKey)?.stream;
+  return values.get(admittedStreamKey)?.stream;
 }
 
 type Next = (request: StreamRequest) => Promise<unknown>;
@@ -77,7 +80,12 @@ type Next = (request: StreamRequest) => Promise<unknown>;
  * @param line `undefined` where there is none, as with an in-memory transport: then a stream is gone when its end was read
  * @param late gets what a handler throws after its client was put out, for there is nobody else to tell
  */
-export function createVisit(stream: Stream, who: Who, line: Line | undefined, late: (error: unknown) => void): Visit {
+export function createAdmittedStream(
+  stream: Stream,
+  who: Who,
+  line: RawStream | undefined,
+  late: (error: unknown) => void,
+): AdmittedStream {
   const handler = new AbortController();
   const life = new AbortController();
   const interrupts: ((error: ConnectError) => void)[] = [];

@@ -1,12 +1,12 @@
-import { functionOr, invalid, numberIn, objectOf } from "../check/invalid.js";
-import { builtInReasons, checkTime, checkWords, type LocalizedText } from "../disconnect/disconnect.js";
-import { eventOf } from "./event-of.js";
-import type { House } from "./house.js";
-import { type Report, reportOf } from "./put-out.js";
+import { functionOr, invalid, numberIn, objectOf } from "../../check/invalid.js";
+import { builtInReasons, checkTime, checkWords, type LocalizedText } from "../../disconnect/disconnect.js";
+import type { House } from "../house.js";
+import { type AdmittedStream, clientOf, type Ending } from "../inside/admitted-stream.js";
+import type { Words } from "../store/store.js";
+import { type Report, reportOf } from "../verdict/evict.js";
+import type { Verdicts } from "../verdict/verdicts.js";
+import { eventOf } from "../words/event-of.js";
 import { type Ledger, reserve, spread } from "./slots.js";
-import type { Words } from "./store.js";
-import type { Verdicts } from "./verdicts.js";
-import { clientOf, type Ending, type Visit } from "./visit.js";
 
 /** How the server goes away. */
 export interface DrainOptions {
@@ -15,7 +15,7 @@ export interface DrainOptions {
   /** When the service is back. @default clients may come back, to another server, as soon as they are put out */
   readonly backAt?: Date | undefined;
   /**
-   * How many clients a second may come back. Each is given a time of its own. @default the door's `acceptPerSecond`, else
+   * How many clients a second may come back. Each is given a time of its own. @default `admission.acceptPerSecond`, else
    * as many as are put out in a second
    */
   readonly returnPerSecond?: number | undefined;
@@ -76,7 +76,7 @@ const progressEveryMs = 1_000;
  * all streams of a session end together, for it knocks once.
  */
 export function createDrain(house: House, verdicts: Verdicts) {
-  const { registry, companions, clock, journal, settings } = house;
+  const { registry, controlStreams, clock, audit, settings } = house;
 
   return async function drain(options: DrainOptions = {}): Promise<Report> {
     const checked = checkDrainOptions(options, settings.forceAfterMs);
@@ -93,7 +93,8 @@ export function createDrain(house: House, verdicts: Verdicts) {
   };
 
   async function carryOut(checked: Drain): Promise<Report> {
-    const { overMs, backAt, returnPerSecond, message, localized, forceAfterMs, onProgress, signal, audit } = checked;
+    const { overMs, backAt, returnPerSecond, message, localized, forceAfterMs, onProgress, signal, attribution } =
+      checked;
     const start = clock.now();
     const visits = registry.find({ all: true });
     const clients = [...grouped(visits).values()];
@@ -106,34 +107,34 @@ export function createDrain(house: House, verdicts: Verdicts) {
     house.closing = () => (backAt !== undefined && clock.now() < backAt ? wordsFor(clock.now()) : words);
 
     const over = new AbortController();
-    const endings = new Map<Visit, Ending>();
+    const endings = new Map<AdmittedStream, Ending>();
     const progress = (report: Report, done: boolean) => {
       const inside = visits.filter(({ life }) => !life.aborted).length;
       const leftMs = done ? 0 : Math.max(0, start + overMs - clock.now());
       house.progress = { total: visits.length, inside, report, leftMs, done };
-      journal.drain(house.progress);
+      audit.drain(house.progress);
       try {
         onProgress?.(house.progress);
       } catch (error) {
-        journal.failure(error, "onProgress failed");
+        audit.failure(error, "onProgress failed");
       }
     };
     try {
-      const how = { ...audit, mode: "tell", forceAfterMs, everywhere: false } as const;
+      const how = { ...attribution, mode: "tell", forceAfterMs, everywhere: false } as const;
       const { verdict } = await verdicts.record({ selector: { all: true }, words }, visits, how);
       const report = () => reportOf([...endings.keys()], [...endings.values()], verdict.id, false);
       const announced = backAt === undefined ? words : { ...words, retryAt: new Date(backAt) };
-      companions.post(companions.of(visits), eventOf("notice", announced, clock.now()));
+      controlStreams.post(controlStreams.of(visits), eventOf("notice", announced, clock.now()));
       progress(report(), false);
       every(progressEveryMs, over.signal, () => progress(report(), false));
 
-      const end = async (client: readonly Visit[]) => {
+      const end = async (client: readonly AdmittedStream[]) => {
         const inside = client.filter(({ life }) => !life.aborted);
         for (const visit of client) if (!inside.includes(visit)) endings.set(visit, "left");
         if (inside.length === 0) return;
         for (const visit of inside) visit.retire(); // before it is told: over the same connection it would come back here
         const outcomes = await verdicts.end(verdict, inside, wordsFor(clock.now()), forceAfterMs);
-        outcomes.forEach((outcome, index) => void endings.set(inside[index] as Visit, outcome));
+        outcomes.forEach((outcome, index) => void endings.set(inside[index] as AdmittedStream, outcome));
       };
       const times = spread(clients.length, start, overMs);
       const ending: Promise<void>[] = [];
@@ -146,7 +147,7 @@ export function createDrain(house: House, verdicts: Verdicts) {
         ending.push(ended);
       }
       await Promise.all(ending);
-      journal.outcome(verdict, report());
+      audit.outcome(verdict, report());
       progress(report(), true);
       return report();
     } finally {
@@ -171,7 +172,7 @@ interface Drain extends Pick<DrainOptions, "returnPerSecond" | "localized" | "on
   readonly backAt: number | undefined;
   readonly message: string;
   readonly forceAfterMs: number;
-  readonly audit: Pick<DrainOptions, "by" | "note">;
+  readonly attribution: Pick<DrainOptions, "by" | "note">;
 }
 
 /** @throws TypeError that names the option. */
@@ -190,9 +191,9 @@ export function checkDrainOptions(options: DrainOptions, forceAfterMsByDefault: 
   checkWords("options", { reason: "maintenance", localized }, builtInReasons);
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw invalid("options.signal", signal, "an AbortSignal");
-  const audit = { by, note };
+  const attribution = { by, note };
   const back = backAt?.getTime();
-  return { overMs, backAt: back, returnPerSecond, message, localized, forceAfterMs, onProgress, signal, audit };
+  return { overMs, backAt: back, returnPerSecond, message, localized, forceAfterMs, onProgress, signal, attribution };
 }
 
 /**
@@ -214,8 +215,8 @@ function slots(words: Words, backAt: number | undefined, perSecond: number, clie
 }
 
 /** The streams of each client: those of one session, or one by itself. */
-function grouped(visits: readonly Visit[]): ReadonlyMap<string, readonly Visit[]> {
-  const clients = new Map<string, Visit[]>();
+function grouped(visits: readonly AdmittedStream[]): ReadonlyMap<string, readonly AdmittedStream[]> {
+  const clients = new Map<string, AdmittedStream[]>();
   for (const visit of visits) {
     const key = clientOf(visit);
     const client = clients.get(key);

@@ -1,11 +1,11 @@
-import { builtInReasons } from "../disconnect/disconnect.js";
-import type { Who } from "./identity.js";
-import type { Epoch, Hold, Words } from "./store.js";
+import { builtInReasons } from "../../disconnect/disconnect.js";
+import type { Epoch, Restriction, Words } from "../store/store.js";
+import type { Who } from "../who/identity.js";
 
-/** What a newcomer is refused with, and the hold that says so, if it is one. */
+/** What a newcomer is refused with, and the restriction that says so, if it is one. */
 export interface Refusal {
   readonly words: Words;
-  readonly hold: Hold | undefined;
+  readonly restriction: Restriction | undefined;
 }
 
 /**
@@ -16,29 +16,31 @@ export interface Refusal {
  */
 export function judge(
   who: Who,
-  holds: readonly Hold[],
+  restrictions: readonly Restriction[],
   epoch: Epoch | undefined,
   now: number,
   clockSkewMs: number,
 ): Refusal | undefined {
   const [gravest] =
-    holds.length > 1 ? [...holds].sort((a, b) => graveness(a) - graveness(b) || end(b) - end(a)) : holds;
-  if (gravest) return { words: gravest.words, hold: gravest };
+    restrictions.length > 1
+      ? [...restrictions].sort((a, b) => graveness(a) - graveness(b) || end(b) - end(a))
+      : restrictions;
+  if (gravest) return { words: gravest.words, restriction: gravest };
   if (who.expiresAt !== undefined && who.expiresAt <= now) return refusal("the credentials have expired");
   if (epoch && isRevoked(who, epoch, clockSkewMs)) return refusal("the credentials were revoked");
   return undefined;
 }
 
 function refusal(message: string): Refusal {
-  return { words: { reason: "unauthenticated", message }, hold: undefined };
+  return { words: { reason: "unauthenticated", message }, restriction: undefined };
 }
 
 /** A ban is the gravest; the others stand in the order of the vocabulary. */
-function graveness({ words }: Hold): number {
+function graveness({ words }: Restriction): number {
   return words.reason === "banned" ? -1 : builtInReasons.indexOf(words.reason);
 }
 
-function end({ until }: Hold): number {
+function end({ until }: Restriction): number {
   return until ?? Number.POSITIVE_INFINITY;
 }
 

@@ -1,4 +1,4 @@
-import { invalid, objectOf } from "../check/invalid.js";
+import { invalid, objectOf } from "../../check/invalid.js";
 import type { Who } from "./identity.js";
 
 /** Whom a verdict is about: what all fields match. One field at least, so that `{}` is a mistake and not everybody. */

@@ -1,24 +1,24 @@
-import type { Who } from "./identity.js";
-import { matches } from "./selector.js";
-import type { Verdict } from "./store.js";
+import type { Verdict } from "../store/store.js";
+import type { Who } from "../who/identity.js";
+import { matches } from "../who/selector.js";
 
 // A client that is on its way in while a verdict is carried out is not in the registry yet. Without this it would slip
 // through: the verdict finds nobody, and the newcomer is let in a moment later.
 
 /** A call between its arrival and its admission. */
-export interface Arrival {
+export interface PendingCall {
   /** A verdict that was carried out since it came, and meant it. */
   missed(who: Who, stream: string): Verdict | undefined;
   leave(): void;
 }
 
-export interface Arrivals {
-  enter(): Arrival;
+export interface PendingCalls {
+  enter(): PendingCall;
   /** A verdict is being carried out. */
   note(verdict: Verdict): void;
 }
 
-export function createArrivals(): Arrivals {
+export function createPendingCalls(): PendingCalls {
   const inside = new Set<{ readonly from: number }>(); // in order, so the first has waited longest
   let verdicts: readonly Verdict[] = []; // no more than whoever is on the way may have missed
   let first = 0; // the number of the first of them

@@ -1,0 +1,41 @@
+import type { AdmittedStream } from "../inside/admitted-stream.js";
+import type { Registry } from "../inside/registry.js";
+import type { Event } from "../words/event-of.js";
+
+/** The control streams that are open, and a way to speak on them. */
+export interface ControlStreams {
+  /** `post` is called with what is to be said on this visit, which is a control stream. Returns the removal. */
+  open(visit: AdmittedStream, post: (event: Event) => void): () => void;
+  /** The controlStreams of the sessions that these visits belong to. */
+  of(visits: readonly AdmittedStream[]): readonly AdmittedStream[];
+  /** Speaks on each. Returns how many there were. */
+  post(controlStreams: readonly AdmittedStream[], event: Event): number;
+}
+
+export function createControlStreams(registry: Registry): ControlStreams {
+  const posts = new Map<AdmittedStream, (event: Event) => void>();
+
+  function find(visits: readonly AdmittedStream[]): ReadonlySet<AdmittedStream> {
+    const sessions = new Map<string, AdmittedStream["who"]>();
+    for (const { who } of visits) {
+      if (who.session !== undefined) sessions.set(JSON.stringify([who.user, who.session]), who);
+    }
+    const found = new Set<AdmittedStream>();
+    for (const { user, session } of sessions.values()) {
+      for (const other of registry.find({ session })) if (posts.has(other) && other.who.user === user) found.add(other);
+    }
+    return found;
+  }
+
+  return {
+    open(visit, post) {
+      posts.set(visit, post);
+      return () => void posts.delete(visit);
+    },
+    of: (visits) => (posts.size === 0 ? [] : [...find(visits)]),
+    post(controlStreams, event) {
+      for (const controlStream of controlStreams) posts.get(controlStream)?.(event);
+      return controlStreams.length;
+    },
+  };
+}
