@@ -1,18 +1,17 @@
 export { createClient, type FarewellClient } from "./client.js";
 export { type ClassifyOptions, classify, type Evidence } from "./disconnect/classify.js";
-export {
-  type AppReason,
-  type BuiltInReason,
-  builtInReasons,
-  type Disconnect,
-  type DisconnectInit,
-  type DisconnectReasons,
-  type LocalizedText,
-  type Reason,
-  type Source,
+export type {
+  AppReason,
+  Disconnect,
+  DisconnectInit,
+  DisconnectReasons,
+  LocalizedText,
+  Reason,
+  Source,
 } from "./disconnect/disconnect.js";
 export { disconnectOf } from "./disconnect/error-of.js";
 export type { ConnectionState } from "./disconnect/inferred.js";
+export { type BuiltInReason, builtInReasons } from "./disconnect/reasons.js";
 export type { ReasonMapping, ReasonMappings } from "./disconnect/spoken.js";
 export type { Gap, Outcome, SessionEvents, StreamLabel } from "./machine/events.js";
 export type { Outage, SessionState } from "./machine/state.js";

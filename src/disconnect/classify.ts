@@ -3,8 +3,8 @@ import { systemClock } from "../ports/clock.js";
 import type { Pause } from "../ports/pause.js";
 import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
 import { type ConnectionState, fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
+import { rowOf } from "./reasons.js";
 import { detailsOf, fieldsFor, type ReasonMappings, type Words, wordsOf } from "./spoken.js";
-import { codeOf } from "./wire.js";
 
 /** What is known about one ending. */
 export type Evidence =
@@ -137,7 +137,7 @@ function conclude(
     return make(spoken.reason, spoken.source, true, spoken.fields, message);
   }
   const cut = inferred?.reason === "aborted" || inferred?.reason === "network";
-  if (notice && (cut || (code !== undefined && code === (codeOf as Record<string, number>)[notice.reason]))) {
+  if (notice && (cut || (code !== undefined && code === rowOf(notice.reason)?.status))) {
     const { reason, message = "", localized, ...fields } = notice;
     return {
       ...make(reason, "notice", true, fieldsFor(reason, fields), message),

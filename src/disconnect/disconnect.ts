@@ -1,4 +1,5 @@
 import { invalid, objectOf, oneOf } from "../check/invalid.js";
+import type { BuiltInReason, BuiltInReasons } from "./reasons.js";
 
 /**
  * Every reason for which a stream can end, with the fields that come with it.
@@ -11,46 +12,7 @@ import { invalid, objectOf, oneOf } from "../check/invalid.js";
  * }
  * ```
  */
-export interface DisconnectReasons {
-  /** The server put this client out. `code` is the app's own sub-reason, e.g. `"afk"`. */
-  kicked: { readonly code: string | undefined };
-  /** The server put this client out and will refuse it until `until`, or for good where that is `undefined`. */
-  banned: { readonly until: Date | undefined; readonly code: string | undefined };
-  /** The same account signed in elsewhere; `by` labels the winner, if told. */
-  superseded: { readonly by: string | undefined };
-  /** Credentials expired or were revoked. */
-  unauthenticated: Empty;
-  /** The server is going away on purpose, or says when it is back. */
-  maintenance: Return;
-  /** The server asks for fewer or later calls. */
-  throttled: Return;
-  /** The server, or a proxy in its name, ended the stream and gave no reason. */
-  aborted: Empty;
-  /** The path to the server failed. */
-  network: Empty;
-}
-
-/** When to come back. */
-interface Return {
-  readonly retryAt: Date | undefined;
-  /** `true`: the time was reserved for this client alone, so that no jitter is added to it. */
-  readonly reserved: boolean | undefined;
-}
-
-// biome-ignore lint/complexity/noBannedTypes: "no fields of its own" is exactly what is meant
-type Empty = {};
-
-/** The reasons that `farewell` itself knows, in the order of its documentation. */
-export const builtInReasons = [
-  "kicked",
-  "banned",
-  "superseded",
-  "unauthenticated",
-  "maintenance",
-  "throttled",
-  "aborted",
-  "network",
-] as const;
+export interface DisconnectReasons extends BuiltInReasons {}
 
 /**
  * Checks words that came from outside before they are taken for a server's.
@@ -81,7 +43,6 @@ export function checkTime(option: string, time: unknown): void {
   if (time !== undefined && !(year >= 1 && year <= 9999)) throw invalid(option, time, "a Date in the years 1 to 9999");
 }
 
-export type BuiltInReason = (typeof builtInReasons)[number];
 export type Reason = keyof DisconnectReasons & string;
 export type AppReason = Exclude<Reason, BuiltInReason>;
 

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { classify } from "./classify.js";
 import type { Disconnect } from "./disconnect.js";
-import { codeOf } from "./wire.js";
+import { rowOf } from "./reasons.js";
 
 const named = new WeakMap<object, Disconnect>();
 const made = new WeakMap<Disconnect, ConnectError>();
@@ -12,7 +12,7 @@ const made = new WeakMap<Disconnect, ConnectError>();
  */
 export function errorOf(disconnect: Disconnect): unknown {
   const { cause, reason, message } = disconnect;
-  const error = cause ?? made.get(disconnect) ?? new ConnectError(message, (codeOf as Record<string, number>)[reason]);
+  const error = cause ?? made.get(disconnect) ?? new ConnectError(message, rowOf(reason)?.status);
   if (cause === undefined) made.set(disconnect, error as ConnectError);
   named.set(error, disconnect);
   return error;

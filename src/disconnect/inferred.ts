@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
-import type { BuiltInReason, Source } from "./disconnect.js";
+import type { Source } from "./disconnect.js";
+import type { BuiltInReason } from "./reasons.js";
 
 // What a status code, an HTTP status or a transport's error lets us conclude where the server said nothing else.
 // The tables are measured: connect-node 2.1 and 2.2, connect-web in Chromium, Firefox and Node, against servers and

@@ -10,19 +10,13 @@ import {
   type RetryInfo,
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.js";
-import {
-  type BuiltInReason,
-  builtInReasons,
-  type DisconnectReasons,
-  type LocalizedText,
-  type Reason,
-  type Source,
-} from "./disconnect.js";
+import type { DisconnectReasons, LocalizedText, Reason, Source } from "./disconnect.js";
+import { type BuiltInReason, type Fields, isBuiltIn, rowOf } from "./reasons.js";
 import { errorDomain, mirror } from "./wire.js";
 
 // What a server said in so many words: the only place that reads error details and our metadata.
 
-type Fields = { readonly [name: string]: unknown };
+type Values = { readonly [name: string]: unknown };
 
 /** An app's own `google.rpc.ErrorInfo` reason: the Disconnect reason it stands for, and where its fields come from. */
 export type ReasonMapping = ByName | ByFields;
@@ -49,7 +43,7 @@ export interface ReasonMappings {
 export interface Spoken {
   readonly reason: Reason;
   readonly source: Source;
-  readonly fields: Fields;
+  readonly fields: Values;
 }
 
 /** All that details and metadata say, whether or not they name a reason. */
@@ -106,7 +100,7 @@ function fromDetail(detail: Detail | undefined, now: number, retryAt: Date | und
     until:
       "until" in value && value.until ? date(Number(value.until.seconds) * 1000 + value.until.nanos / 1e6) : undefined,
     retryAt: later(now, retryMs) ?? retryAt,
-    reserved: reserved("reserved" in value && value.reserved),
+    reserved: ("reserved" in value && value.reserved) || undefined,
   });
 }
 
@@ -127,51 +121,45 @@ function fromErrorInfo(
   }
   const name = mapping ?? (domain === errorDomain ? builtIn(reason.toLowerCase()) : undefined);
   if (name === undefined) return undefined;
-  const { code, by, until } = metadata;
-  const fields = { code, by, until: isoTime(until), retryAt, reserved: reserved(metadata.reserved === "true") };
-  return spokenBuiltIn(name, "detail", fields);
+  return spokenBuiltIn(
+    name,
+    "detail",
+    fieldsIn((field) => metadata[field], retryAt),
+  );
 }
 
 function fromMirror(header: (name: string) => string | undefined, retryAt: Date | undefined): Spoken | undefined {
   const reason = builtIn(header(mirror.reason)?.toLowerCase());
   if (reason === undefined) return undefined;
-  return spokenBuiltIn(reason, "trailer", {
-    code: header(mirror.code),
-    by: header(mirror.by),
-    reserved: reserved(header(mirror.reserved) === "true"),
-    until: isoTime(header(mirror.until)),
-    retryAt,
-  });
+  return spokenBuiltIn(
+    reason,
+    "trailer",
+    fieldsIn((field) => header(mirror[field]), retryAt),
+  );
 }
 
-function reserved(said: boolean): true | undefined {
-  return said || undefined;
+/** The fields of any reason, from texts. A time to come back is told apart from them. */
+function fieldsIn(
+  text: (field: "code" | "by" | "until" | "reserved") => string | undefined,
+  retryAt: Date | undefined,
+): Fields {
+  const reserved = text("reserved") === "true" || undefined;
+  return { code: text("code"), by: text("by"), until: isoTime(text("until")), retryAt, reserved };
 }
-
-/** The fields that each built-in reason has; an app's own reason, mapped by name alone, has none. */
-export const fieldsOf: { readonly [R in BuiltInReason]: readonly string[] } = {
-  kicked: ["code"],
-  banned: ["until", "code"],
-  superseded: ["by"],
-  unauthenticated: [],
-  maintenance: ["retryAt", "reserved"],
-  throttled: ["retryAt", "reserved"],
-  aborted: [],
-  network: [],
-};
 
 /** Exactly the fields that belong to `reason`, absent ones as `undefined`. */
-export function fieldsFor(reason: Reason, values: Fields): Fields {
-  const names = own(fieldsOf, reason);
+export function fieldsFor(reason: Reason, values: Values): Values {
+  const names = rowOf(reason)?.fields;
   return names ? Object.fromEntries(names.map((name) => [name, values[name]])) : { ...values };
 }
 
-function spokenBuiltIn(reason: Reason, source: Source, values: Fields): Spoken {
-  return { reason, source, fields: own(fieldsOf, reason) ? fieldsFor(reason, values) : {} };
+/** An app's own reason, mapped by name alone, has no fields. */
+function spokenBuiltIn(reason: Reason, source: Source, values: Values): Spoken {
+  return { reason, source, fields: isBuiltIn(reason) ? fieldsFor(reason, values) : {} };
 }
 
-function builtIn(name: string | undefined): BuiltInReason | undefined {
-  return builtInReasons.find((reason) => reason === name);
+function builtIn(name: string = ""): BuiltInReason | undefined {
+  return isBuiltIn(name) ? name : undefined;
 }
 
 /** A property of the object itself: a server must not reach `constructor` and its kind. */

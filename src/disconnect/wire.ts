@@ -1,5 +1,3 @@
-import type { BuiltInReason } from "./disconnect.js";
-
 /** The `domain` of our `google.rpc.ErrorInfo`; its `reason` is a built-in reason in UPPER_SNAKE_CASE. */
 export const errorDomain = "farewell.v1";
 
@@ -15,18 +13,6 @@ export const mirror = {
   /** Milliseconds (grpc/proposal, A6-client-retries.md). */
   pushbackMs: "grpc-retry-pushback-ms",
 } as const;
-
-/** The status code that goes with each reason on the wire, as `Code` numbers. PROTOCOL.md gives the grounds. */
-export const codeOf: { readonly [R in BuiltInReason]: number } = {
-  kicked: 7, // PermissionDenied: Connect never makes it up itself, and no client retries it unasked
-  banned: 7,
-  superseded: 7,
-  unauthenticated: 16,
-  maintenance: 14, // Unavailable: also understood by clients that know nothing of us
-  throttled: 8, // ResourceExhausted
-  aborted: 13, // Internal: all that a client without our details may conclude
-  network: 14,
-};
 
 /** Names the client's session in its calls, where it has a companion. */
 export const sessionHeader = "farewell-session";

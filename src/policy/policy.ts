@@ -1,11 +1,6 @@
 import { invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
-import {
-  type AppReason,
-  type BuiltInReason,
-  builtInReasons,
-  type Disconnect,
-  type Reason,
-} from "../disconnect/disconnect.js";
+import type { AppReason, Disconnect, Reason } from "../disconnect/disconnect.js";
+import { type BuiltInReason, builtInReasons, vocabulary } from "../disconnect/reasons.js";
 import type { Pause } from "../ports/pause.js";
 import { type Backoff, backoffMs, jitters } from "./backoff.js";
 
@@ -65,17 +60,15 @@ const base: ReconnectPolicy = {
 };
 
 /** The defaults. A policy given as an object changes only the fields it names. */
-export const defaultPolicies: { readonly [R in BuiltInReason]: "end" | ReconnectPolicy } = {
-  kicked: "end",
-  banned: "end",
-  superseded: "end",
-  // One refresh per incident: the same answer again before the stream was healthy ends the session.
-  unauthenticated: { ...base, maxMs: 10_000, maxAttempts: 1, whenExhausted: "end" },
-  maintenance: { ...base, initialMs: 5_000, maxMs: 60_000 },
-  throttled: { ...base, initialMs: 10_000, maxMs: 120_000 },
-  aborted: { ...base, initialMs: 2_000, maxMs: 60_000, maxAttempts: 10 },
-  network: base,
-};
+export const defaultPolicies: DefaultPolicies = Object.fromEntries(
+  Object.entries(vocabulary satisfies Presets).map(([reason, { policy }]) => [
+    reason,
+    policy === "end" ? policy : { ...base, ...policy },
+  ]),
+) as DefaultPolicies;
+
+type DefaultPolicies = { readonly [R in BuiltInReason]: "end" | ReconnectPolicy };
+type Presets = { readonly [R in BuiltInReason]: { readonly policy: "end" | Partial<ReconnectPolicy> } };
 
 /** Policies checked and filled in: one for each reason. */
 export type ResolvedPolicies = { readonly [reason: string]: "stop" | "end" | ReconnectPolicy | PolicyFunction };

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
 import { functionIn, invalid, objectOf } from "../check/invalid.js";
-import { builtInReasons, checkTime, checkWords } from "../disconnect/disconnect.js";
-import { fieldsOf } from "../disconnect/spoken.js";
+import { checkTime, checkWords } from "../disconnect/disconnect.js";
+import { builtInReasons, vocabulary } from "../disconnect/reasons.js";
 import { createAdmission } from "./admission/admission.js";
 import { type Counts, createAudit } from "./audit/audit.js";
 import { createDrain, type DrainOptions, type DrainProgress } from "./drain/drain.js";
@@ -263,7 +263,7 @@ const unbounded: VerdictOptions = { limit: Number.POSITIVE_INFINITY };
 
 /** Whoever misspells a field must hear of it, and not the client hear nothing. */
 function checked<R extends Words["reason"]>(reason: R, words: object = {}): Extract<Words, { reason: R }> {
-  objectOf("words", words, ["message", "localized", ...fieldsOf[reason]]);
+  objectOf("words", words, ["message", "localized", ...vocabulary[reason].fields]);
   const said = { ...words, reason };
   checkWords("words", said, builtInReasons);
   return said as unknown as Extract<Words, { reason: R }>;

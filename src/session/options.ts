@@ -1,7 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
 import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
-import { builtInReasons, type Reason } from "../disconnect/disconnect.js";
+import type { Reason } from "../disconnect/disconnect.js";
 import type { ConnectionState } from "../disconnect/inferred.js";
+import { builtInReasons, isBuiltIn } from "../disconnect/reasons.js";
 import type { ReasonMappings } from "../disconnect/spoken.js";
 import type { Rules } from "../machine/state.js";
 import { type Policies, resolvePolicies } from "../policy/policy.js";
@@ -160,10 +161,6 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
       } catch {} // there is nobody left to tell
     },
   };
-}
-
-function isBuiltIn(reason: string): boolean {
-  return (builtInReasons as readonly string[]).includes(reason);
 }
 
 function report(error: unknown): void {

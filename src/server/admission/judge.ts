@@ -1,4 +1,4 @@
-import { builtInReasons } from "../../disconnect/disconnect.js";
+import { builtInReasons } from "../../disconnect/reasons.js";
 import type { Epoch, Restriction, Words } from "../store/store.js";
 import type { Who } from "../who/identity.js";
 

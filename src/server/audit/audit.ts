@@ -1,5 +1,5 @@
 import { channel } from "node:diagnostics_channel";
-import { type BuiltInReason, builtInReasons } from "../../disconnect/disconnect.js";
+import { type BuiltInReason, builtInReasons } from "../../disconnect/reasons.js";
 import type { DrainProgress } from "../drain/drain.js";
 import type { Stream } from "../inside/admitted-stream.js";
 import type { Verdict, Words } from "../store/store.js";

@@ -1,4 +1,5 @@
-import type { BuiltInReason, DisconnectInit } from "../../disconnect/disconnect.js";
+import type { DisconnectInit } from "../../disconnect/disconnect.js";
+import type { BuiltInReason } from "../../disconnect/reasons.js";
 import type { RateLimit } from "../../policy/rate-limit.js";
 import type { Selector } from "../who/selector.js";
 

@@ -1,15 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { objectOf } from "../../check/invalid.js";
-import {
-  type BuiltInReason,
-  builtInReasons,
-  checkWords,
-  type DisconnectInit,
-  type LocalizedText,
-} from "../../disconnect/disconnect.js";
-import { fieldsOf as namesOf } from "../../disconnect/spoken.js";
-import { codeOf, errorDomain, mirror } from "../../disconnect/wire.js";
+import { checkWords, type DisconnectInit, type LocalizedText } from "../../disconnect/disconnect.js";
+import { type BuiltInReason, builtInReasons, type Fields, vocabulary } from "../../disconnect/reasons.js";
+import { errorDomain, mirror } from "../../disconnect/wire.js";
 import { DisconnectSchema } from "../../gen/farewell/v1/disconnect_pb.js";
 import { ErrorInfoSchema, LocalizedMessageSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { systemClock } from "../../ports/clock.js";
@@ -31,7 +25,7 @@ export function toConnectError(
   now: number = systemClock.now(),
 ): ConnectError {
   checkWords("disconnect", disconnect, builtInReasons);
-  objectOf("disconnect", disconnect, [...common, ...namesOf[disconnect.reason]]); // a ban with `untill` would be for good
+  objectOf("disconnect", disconnect, [...common, ...vocabulary[disconnect.reason].fields]); // a ban with `untill` would be for good
   const { reason, message = "", localized } = disconnect;
   const { code, by, until, retryMs, reserved } = fieldsOf(disconnect, now);
   const metadata = given({
@@ -54,7 +48,7 @@ export function toConnectError(
     header.set(mirror.pushbackMs, String(Math.ceil(retryMs)));
   }
   if (localized !== undefined) details.push({ desc: LocalizedMessageSchema, value: localizedOf(localized) });
-  return new ConnectError(messageOf(message), codeOf[reason] as Code, header, details);
+  return new ConnectError(messageOf(message), vocabulary[reason].status as Code, header, details);
 }
 
 /** What words of any reason may have; of a Disconnect that is passed on, also what was read of its source. */
@@ -75,13 +69,7 @@ export function detailOf(words: DisconnectInit<BuiltInReason>, now: number): Mes
 
 /** The fields of any reason, cut to what fits; times of return are relative, so that a wrong clock does no harm. */
 function fieldsOf(words: DisconnectInit<BuiltInReason>, now: number) {
-  const { code, by, until, retryAt, reserved } = words as {
-    readonly code?: string;
-    readonly by?: string;
-    readonly until?: Date;
-    readonly retryAt?: Date;
-    readonly reserved?: boolean;
-  };
+  const { code, by, until, retryAt, reserved } = words as Partial<Fields>;
   return {
     code: code === undefined ? undefined : clipped(code, 100),
     by: by === undefined ? undefined : clipped(by, 100),

@@ -1,4 +1,4 @@
-import type { BuiltInReason } from "../../../src/disconnect/disconnect.js";
+import type { BuiltInReason } from "../../../src/disconnect/reasons.js";
 import { type Client, type ClientName, clients } from "../clients.js";
 import type { Script } from "../script.js";
 
