@@ -5,6 +5,7 @@ export default defineConfig({
   // The examples import the package by its name; tests run against its source.
   resolve: {
     alias: [
+      { find: "#check", replacement: fileURLToPath(new URL("src/check/index.ts", import.meta.url)) },
       { find: /^farewell$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
       { find: /^farewell\/([\w-]+)$/, replacement: fileURLToPath(new URL("src/$1/index.ts", import.meta.url)) },
     ],

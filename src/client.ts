@@ -6,7 +6,7 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
-import { invalid } from "./check/invalid.js";
+import { checkClient } from "#check";
 import type { SessionArguments, SessionOptions } from "./session/options.js";
 import { createSession } from "./session/session.js";
 import type { Session } from "./session/types.js";
@@ -34,10 +34,8 @@ export function createClient<S extends DescService>(
   transport: Transport | Session,
   options?: SessionOptions,
 ): FarewellClient<S> {
-  if (typeof service?.methods?.[Symbol.iterator] !== "function")
-    throw invalid("service", service, "a generated service");
   const given = isSession(transport);
-  if (given && options !== undefined) throw new TypeError("options: a session has its own; expected none beside it");
+  checkClient(service, given, options);
   const session = given ? transport : createSession(transport, ...([options] as SessionArguments));
   const client = createConnectClient(service, session) as Record<string, unknown>;
   for (const method of service.methods) {

@@ -16,6 +16,7 @@ export type { ReasonMapping, ReasonMappings } from "./disconnect/spoken.js";
 export type { Gap, Outcome, SessionEvents, StreamLabel } from "./machine/events.js";
 export type { Outage, SessionState } from "./machine/state.js";
 export type { Backoff, Jitter } from "./policy/backoff.js";
+export { parsePolicies } from "./policy/parse-policies.js";
 export {
   type Attempt,
   type Decision,
@@ -24,7 +25,6 @@ export {
   type Policy,
   type PolicyData,
   type PolicyFunction,
-  parsePolicies,
   type ReconnectPolicy,
 } from "./policy/policy.js";
 export type { RateLimit } from "./policy/rate-limit.js";

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { jitters } from "../src/check/policies.js";
 import { type Attempt, builtInReasons, type Disconnect, defaultPolicies, parsePolicies } from "../src/index.js";
-import { backoffMs, jitters } from "../src/policy/backoff.js";
+import { backoffMs } from "../src/policy/backoff.js";
+import { finiteMs } from "../src/policy/finite-ms.js";
 import { decide, resolvePolicies } from "../src/policy/policy.js";
-import { fullBucket, take } from "../src/policy/rate-limit.js";
+import { type Bucket, fullBucket, type RateLimit, take } from "../src/policy/rate-limit.js";
 
 const now = Date.UTC(2030, 0, 1);
 const attempt: Attempt = { number: 1, previousMs: 0, now, random: 0.5, canRefresh: false, windowMs: undefined };
@@ -202,8 +204,40 @@ describe("policies from outside", () => {
   });
 });
 
+describe("a wait", () => {
+  test.each([0, 1, 0.5, 2 ** 40])("of %d ms is waited for as it is", (ms) => {
+    expect(finiteMs(ms)).toBe(ms);
+  });
+
+  test.each([Number.NaN, -1, Infinity, -Infinity, "5", null, undefined])("of %o is a long one", (ms) => {
+    expect(finiteMs(ms as number)).toBe(45_000);
+    expect(finiteMs(ms as number, 7)).toBe(7);
+  });
+});
+
 describe("the rate limit", () => {
   const limit = { burst: 5, perMs: 60_000 };
+
+  test.each([Number.NaN, 0, -1, Infinity, "5", null, undefined])("of %o is the default one", (value) => {
+    const wrong = [
+      { ...limit, burst: value },
+      { ...limit, perMs: value },
+    ] as RateLimit[];
+    for (const given of wrong) {
+      expect(fullBucket(given, now)).toEqual({ tokens: 5, at: now });
+      expect(take(given, { tokens: 0, at: now }, now).at).toBe(now + 12_000);
+    }
+  });
+
+  test.each([Number.NaN, Infinity, -Infinity, "5", undefined])("takes a bucket with %o for an empty one", (value) => {
+    const wrong = [
+      { tokens: value, at: now },
+      { tokens: 5, at: value },
+    ] as Bucket[];
+    for (const bucket of wrong) {
+      expect(take(limit, bucket, now)).toEqual({ bucket: { tokens: 0, at: now + 12_000 }, at: now + 12_000 });
+    }
+  });
 
   test("lets no more through in any window than its burst and its refill", () => {
     fc.assert(

@@ -1,4 +1,4 @@
-import { objectOf } from "../check/invalid.js";
+import { objectOf } from "#check";
 import type { Extension } from "../session/extension.js";
 import { type PageOptions, pageEnvironment, pageOptions } from "./page-environment.js";
 import { memoryOptions, type TabMemoryOptions, tabMemory } from "./tab-memory.js";

@@ -1,4 +1,4 @@
-import { numberIn, objectOf } from "../check/invalid.js";
+import { numberIn, objectOf } from "#check";
 import type { Attached, Extension, Pause, SessionPort } from "../session/extension.js";
 
 export interface PageOptions {

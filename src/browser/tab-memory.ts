@@ -1,4 +1,4 @@
-import { functionOr, invalid, numberIn, objectOf } from "../check/invalid.js";
+import { expected, functionOr, numberIn, objectOf } from "#check";
 import type { Attached, Extension, SessionPort } from "../session/extension.js";
 import { fromText, type Known, parts, storageName, toText } from "./known.js";
 import { type Holds, isLasting, recall } from "./recall.js";
@@ -36,7 +36,7 @@ const settleMs = 50;
 export function tabMemory(options: TabMemoryOptions): Extension {
   const { account, coolDownMs = 60_000, rememberMs = 86_400_000, reportError = () => {} } = options;
   objectOf("options", options, memoryOptions);
-  if (typeof account !== "string" || !account) throw invalid("account", account, "the id of a user");
+  expected(typeof account === "string" && account !== "", "account", account, "the id of a user");
   numberIn("coolDownMs", coolDownMs, 0);
   numberIn("rememberMs", rememberMs, 0);
   functionOr("reportError", reportError);

@@ -161,6 +161,7 @@ function causesOf(error: unknown): readonly unknown[] {
 
 const longestMessage = 4096;
 
-function shortened(text: string): string {
+function shortened(given: string): string {
+  const text = String(given); // a notice may hold what a server sent
   return text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`;
 }

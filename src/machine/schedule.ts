@@ -1,4 +1,5 @@
 import type { Disconnect } from "../disconnect/disconnect.js";
+import { finiteMs } from "../policy/finite-ms.js";
 import { type Decision, seconds, shortestTicketMs } from "../policy/policy.js";
 import { type Bucket, take } from "../policy/rate-limit.js";
 import { become, type Step, stay } from "./effect.js";
@@ -23,7 +24,7 @@ export function schedule(
   if (decision.refresh && rules.canRefresh)
     return become(state, { status: "refreshing", outage, afterMs, why }, events);
   // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
-  const wantedAt = now + Math.max(1, Math.ceil(afterMs));
+  const wantedAt = now + Math.max(1, Math.ceil(finiteMs(afterMs)));
   const { bucket, at } = isTicket(outage.disconnect, now)
     ? { bucket: state.bucket, at: wantedAt }
     : taken(state, rules, wantedAt);

@@ -1,4 +1,4 @@
-export const jitters = ["full", "equal", "decorrelated", "none"] as const;
+import type { jitters } from "../check/policies.js";
 
 /**
  * How a delay is spread. The cap always comes first, so that a fleet at its cap stays spread.

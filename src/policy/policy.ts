@@ -1,8 +1,8 @@
-import { invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
+import { checkDecision } from "#check";
 import type { AppReason, Disconnect, Reason } from "../disconnect/disconnect.js";
-import { type BuiltInReason, builtInReasons, vocabulary } from "../disconnect/reasons.js";
+import { type BuiltInReason, vocabulary } from "../disconnect/reasons.js";
 import type { Pause } from "../ports/pause.js";
-import { type Backoff, backoffMs, jitters } from "./backoff.js";
+import { type Backoff, backoffMs } from "./backoff.js";
 
 /**
  * Reconnect after a delay. JSON-serialisable. Every field has a default, by reason: see {@link defaultPolicies}. Where a
@@ -70,74 +70,34 @@ export const defaultPolicies: DefaultPolicies = Object.fromEntries(
 type DefaultPolicies = { readonly [R in BuiltInReason]: "end" | ReconnectPolicy };
 type Presets = { readonly [R in BuiltInReason]: { readonly policy: "end" | Partial<ReconnectPolicy> } };
 
-/** Policies checked and filled in: one for each reason. */
+/** Policies filled in: one for each reason. */
 export type ResolvedPolicies = { readonly [reason: string]: "stop" | "end" | ReconnectPolicy | PolicyFunction };
 
-/**
- * Checks policies that came as JSON, for example from a file or a remote configuration.
- *
- * @param appReasons the app's own reasons, besides the built-in ones
- * @throws TypeError that names the field, what it was and what was expected
- * @example
- * const policies = parsePolicies(JSON.parse(text));
- */
-export function parsePolicies(
-  json: unknown,
-  ...[appReasons = []]: Partial<Policies> extends Policies
-    ? [appReasons?: readonly AppReason[]]
-    : [appReasons: readonly AppReason[]]
-): Policies {
-  for (const [reason, policy] of Object.entries(objectOf("policies", json, [...builtInReasons, ...appReasons]))) {
-    resolve(reason, policy);
-  }
-  for (const reason of appReasons) {
-    if (!Object.hasOwn(json as object, reason)) throw invalid(`policies.${reason}`, undefined, "a policy");
-  }
-  return json as Policies;
+/** Fills in what was left out. `reasons`: those that are to have a policy. */
+export function resolvePolicies(policies: Partial<Policies>, reasons: readonly string[]): ResolvedPolicies {
+  const given = policies as { readonly [reason: string]: Policy };
+  const defaults: ResolvedPolicies = defaultPolicies;
+  return Object.fromEntries(reasons.map((reason) => [reason, resolve(given[reason], defaults[reason])]));
 }
 
-/** @throws TypeError that names the field. */
-export function resolvePolicies(policies: unknown, known: readonly string[]): ResolvedPolicies {
-  const given = objectOf("policies", policies, known);
-  return Object.fromEntries(known.map((reason) => [reason, resolve(reason, given[reason])]));
-}
-
-function resolve(reason: string, policy: unknown): ResolvedPolicies[string] {
-  const option = `policies.${reason}`;
-  const preset = (defaultPolicies as ResolvedPolicies)[reason];
-  if (policy === undefined && preset) return preset;
-  if (policy === "stop" || policy === "end") return policy;
-  if (typeof policy === "function") return policy as PolicyFunction;
-  if (typeof policy !== "object") throw invalid(option, policy, '"stop", "end", an object or a function');
-  const fields = Object.entries(objectOf(option, policy, Object.keys(base)));
-  const given = Object.fromEntries(fields.filter(([, value]) => value !== undefined));
-  const filled = { ...(typeof preset === "object" ? preset : base), ...given } as ReconnectPolicy;
+function resolve(policy: Policy | undefined, byDefault: ResolvedPolicies[string] = "stop"): ResolvedPolicies[string] {
+  if (policy === "stop" || policy === "end" || typeof policy === "function") return policy as "stop" | PolicyFunction;
+  const fields = Object.entries(policy ?? {}).filter(([, value]) => value !== undefined);
+  const given = Object.fromEntries(fields) as Partial<ReconnectPolicy>;
+  if (typeof byDefault === "object") return { ...byDefault, ...given };
   // An empty object must not turn "never come back" into "for ever".
-  if (typeof preset !== "object" && given.maxAttempts === undefined) {
-    throw invalid(
-      `${option}.maxAttempts`,
-      undefined,
-      "a number, or null for no bound, because nothing reconnects by default here",
-    );
-  }
-  const { initialMs, maxMs, factor, jitter, maxAttempts, whenExhausted, maxServerMs } = filled;
-  numberIn(`${option}.initialMs`, initialMs, 1);
-  numberIn(`${option}.maxMs`, maxMs, 1);
-  numberIn(`${option}.factor`, factor, 1, 100);
-  oneOf(`${option}.jitter`, jitter, jitters);
-  if (maxAttempts !== null && !(typeof maxAttempts === "number" && maxAttempts >= 0)) {
-    throw invalid(`${option}.maxAttempts`, maxAttempts, "a number of at least 0, or null for no bound");
-  }
-  oneOf(`${option}.whenExhausted`, whenExhausted, ["stop", "end"]);
-  numberIn(`${option}.maxServerMs`, maxServerMs, 0);
-  return filled;
+  return given.maxAttempts === undefined ? byDefault : { ...base, ...given };
 }
 
 /** Whether, and when, to reconnect. */
 export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attempt: Attempt): Decision {
   const { reason, message } = disconnect;
   const policy = policies[reason];
-  if (typeof policy === "function") return checkDecision(`policies.${reason}`, policy(disconnect, attempt));
+  if (typeof policy === "function") {
+    const decision = policy(disconnect, attempt);
+    checkDecision(reason, decision);
+    return decision;
+  }
   if (policy === undefined || policy === "stop") return { action: "stop", why: `${reason}: policy is to stop` };
   if (policy === "end")
     return { action: "end", why: message ? `${reason}: ${message}` : `${reason}: policy is to end` };
@@ -194,19 +154,6 @@ export const shortestTicketMs = 1_000;
 /** Nothing was said: everybody may have been lost at once. */
 function isLoss(reason: Reason): boolean {
   return reason === "network" || reason === "aborted";
-}
-
-function checkDecision(option: string, decision: Decision): Decision {
-  const answer = `the answer of ${option}`;
-  const { action, why } = objectOf(answer, decision, ["action", "afterMs", "refresh", "why"]);
-  oneOf(`${answer}: action`, action, ["reconnect", "stop", "end"]);
-  if (typeof why !== "string") throw invalid(`${answer}: why`, why, "a string");
-  if (decision.action === "reconnect") {
-    const { afterMs, refresh = false } = decision;
-    numberIn(`${answer}: afterMs`, afterMs, 0);
-    if (typeof refresh !== "boolean") throw invalid(`${answer}: refresh`, refresh, "true or false");
-  }
-  return decision;
 }
 
 /** A time for people: `250 ms`, `30 s`, `2.1 s`. */

@@ -1,4 +1,4 @@
-import { invalid } from "../check/invalid.js";
+import { expected } from "#check";
 import type { Disconnect } from "../disconnect/disconnect.js";
 import { disconnectOf } from "../disconnect/error-of.js";
 
@@ -97,7 +97,7 @@ export function createStreamStore<M, V>(open: OpenStream<M>, reduce: Reduce<M, V
     let value = start;
     try {
       const stream = open(signal);
-      if (!stream?.[Symbol.asyncIterator]) throw invalid("open", stream, "an AsyncIterable to be returned");
+      expected(Boolean(stream?.[Symbol.asyncIterator]), "open", stream, "an AsyncIterable to be returned");
       for await (const message of stream) {
         if (signal.aborted) return;
         const before = value;

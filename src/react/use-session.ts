@@ -1,5 +1,5 @@
 import { useCallback, useSyncExternalStore } from "react";
-import { invalid } from "../check/invalid.js";
+import { expected } from "#check";
 import type { SessionState } from "../machine/state.js";
 import type { Session } from "../session/types.js";
 
@@ -18,7 +18,7 @@ export function useSession(session: Session): SessionState {
 
 /** What `select` sees in the state. Renders again only when that is another value. */
 export function useSessionState<T>(session: Session, select: (state: SessionState) => T): T {
-  if (typeof session?.on !== "function") throw invalid("session", session, "a session");
+  expected(typeof session?.on === "function", "session", session, "a session");
   const subscribe = useCallback((changed: () => void) => session.on("state", changed), [session]);
   return useSyncExternalStore(
     subscribe,

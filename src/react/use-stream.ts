@@ -1,5 +1,5 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
-import { functionIn, invalid } from "../check/invalid.js";
+import { expected, functionIn } from "#check";
 import { createStreamStore, type Following, type OpenStream, type Reduce } from "./stream-store.js";
 
 /**
@@ -39,7 +39,7 @@ export function useStream<M, V>(
 ): Following<V | undefined> {
   functionIn("open", open);
   functionIn("reduce", reduce);
-  if (!Array.isArray(deps)) throw invalid("deps", deps, "an array");
+  expected(Array.isArray(deps), "deps", deps, "an array");
   const make = () => ({ deps, store: createStreamStore(open, reduce, start as V) });
   // State, not a memo: React may forget a memo, and with it all that has come.
   const [kept, keep] = useState(make);

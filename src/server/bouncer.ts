@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
 import { functionIn, invalid, objectOf } from "../check/invalid.js";
-import { checkTime, checkWords } from "../disconnect/disconnect.js";
+import { checkTime, checkWords } from "../check/words.js";
 import { builtInReasons, vocabulary } from "../disconnect/reasons.js";
 import { createAdmission } from "./admission/admission.js";
 import { type Counts, createAudit } from "./audit/audit.js";

@@ -1,5 +1,6 @@
 import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
-import { checkRateLimit, type RateLimit } from "../policy/rate-limit.js";
+import { checkRateLimit } from "../check/rate-limit.js";
+import type { RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
 import type { Logger } from "./audit/audit.js";
 import { memoryStore } from "./store/memory-store.js";

@@ -1,5 +1,5 @@
 import { EventEmitter } from "eventemitter3";
-import { functionIn } from "../check/invalid.js";
+import { checkListener } from "#check";
 import type { SessionEvent, SessionEvents } from "../machine/events.js";
 
 export type Listener<T extends keyof SessionEvents> = (payload: SessionEvents[T]) => unknown;
@@ -15,7 +15,7 @@ export function createListeners(reportError: (error: unknown) => void): Listener
   const emitter = new EventEmitter();
   return {
     on(type, listener) {
-      functionIn(`on(${JSON.stringify(type)})`, listener);
+      checkListener(type, listener);
       const guarded = async (payload: SessionEvents[typeof type]) => {
         try {
           await listener(payload);

@@ -1,12 +1,13 @@
 import type { Transport } from "@connectrpc/connect";
-import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../check/invalid.js";
+import { checkSession } from "#check";
 import type { Reason } from "../disconnect/disconnect.js";
 import type { ConnectionState } from "../disconnect/inferred.js";
-import { builtInReasons, isBuiltIn } from "../disconnect/reasons.js";
+import { builtInReasons } from "../disconnect/reasons.js";
 import type { ReasonMappings } from "../disconnect/spoken.js";
 import type { Rules } from "../machine/state.js";
-import { type Policies, resolvePolicies } from "../policy/policy.js";
-import { checkRateLimit, type RateLimit } from "../policy/rate-limit.js";
+import { finiteMs } from "../policy/finite-ms.js";
+import { defaultPolicies, type Policies, resolvePolicies } from "../policy/policy.js";
+import { defaultRateLimit, type RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
 import type { StreamEntry } from "../stream/method.js";
 import { methodName } from "../stream/method-name.js";
@@ -55,7 +56,7 @@ interface Options {
 export type SessionOptions = Options &
   (Partial<Policies> extends Policies ? { readonly policies?: Policies } : { readonly policies: Policies });
 
-/** Options, checked and filled in. */
+/** Options, filled in. */
 export interface Settings {
   readonly rules: Omit<Rules, "takesTurns">;
   readonly reasons: readonly string[];
@@ -89,16 +90,20 @@ const known = [
 
 /** @throws TypeError that names the option, what it was and what was expected. */
 export function checkOptions(transport: Transport, options: SessionOptions): Settings {
-  if (typeof transport?.stream !== "function") {
-    throw invalid("transport", transport, "a Transport, such as createConnectTransport({ baseUrl })");
-  }
-  objectOf("options", options, known);
+  checkSession(transport, options, known, defaultPolicies);
+  return fill(options);
+}
+
+const healthyByDefaultMs = 10_000;
+
+/** What was left out is as it is by default. */
+function fill(options: Options & { readonly policies?: Policies }): Settings {
   const {
     policies = {},
     methods = [],
-    rateLimit = { burst: 5, perMs: 60_000 },
+    rateLimit = defaultRateLimit,
     refresh,
-    healthyAfterMs = 10_000,
+    healthyAfterMs = healthyByDefaultMs,
     headersTimeoutMs,
     noticeTtlMs = 10_000,
     reasons: mappings = {},
@@ -107,50 +112,25 @@ export function checkOptions(transport: Transport, options: SessionOptions): Set
     extensions = [],
     clock = systemClock,
     reportError = report,
-  } = options as Options & { readonly policies?: Policies };
-  const own = Object.keys(objectOf("policies", policies)).filter((reason) => !isBuiltIn(reason));
-  const mapped = Object.entries(objectOf("reasons", mappings)).flatMap(([domain, table]) =>
-    Object.entries(objectOf(`reasons.${domain}`, table) as ReasonMappings[string]).map(([name, mapping]) => {
-      const reason = typeof mapping === "object" ? mapping.reason : mapping;
-      if (isBuiltIn(reason) || own.includes(reason)) return reason;
-      throw invalid(`reasons.${domain}.${name}`, reason, "a built-in reason, or one of your own that has a policy");
-    }),
+  } = options;
+  const mapped = Object.values(mappings).flatMap((table) =>
+    Object.values(table).map((mapping) => (typeof mapping === "object" ? mapping.reason : mapping)),
   );
   const reasons = [...new Set<string>([...builtInReasons, ...mapped])];
-  const resolved = resolvePolicies(policies, reasons);
-  if (!Array.isArray(methods)) throw invalid("methods", methods, "an array of method(…) entries");
-  const entries = new Map<string, MethodEntry>();
-  methods.forEach((entry: MethodEntry, index) => {
-    const { method } = objectOf(`methods[${index}]`, entry) as unknown as MethodEntry;
-    if (!method) throw invalid(`methods[${index}]`, entry, "an entry made by method(…)");
-    const name = methodName(method);
-    if (entries.has(name)) throw invalid(`methods[${index}]`, name, "one entry for each method");
-    entries.set(name, entry);
-  });
-  functionOr("refresh", refresh);
-  functionOr("reportError", reportError);
-  if (connection !== undefined) functionIn("connection.state", connection?.state);
-  if (!Array.isArray(extensions)) throw invalid("extensions", extensions, "an array of extensions, such as browser()");
-  extensions.forEach((extension, index) => {
-    functionIn(`extensions[${index}]`, extension);
-  });
-  for (const name of ["now", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
-  if (headersTimeoutMs !== undefined) numberIn("headersTimeoutMs", headersTimeoutMs, 1);
-  if (abortedMeans !== undefined) oneOf("abortedMeans", abortedMeans, reasons);
   return {
     rules: {
-      policies: resolved,
-      rateLimit: rateLimit === false ? undefined : checkRateLimit("rateLimit", rateLimit),
-      healthyAfterMs: numberIn("healthyAfterMs", healthyAfterMs, 0),
+      policies: resolvePolicies(policies, reasons),
+      rateLimit: rateLimit === false ? undefined : rateLimit,
+      healthyAfterMs: finiteMs(healthyAfterMs, healthyByDefaultMs),
       canRefresh: refresh !== undefined,
       timesHeaders: headersTimeoutMs !== undefined,
     },
     reasons,
     mappings,
-    entries,
+    entries: new Map(methods.map((entry) => [methodName(entry.method), entry])),
     refresh,
     headersTimeoutMs,
-    noticeTtlMs: numberIn("noticeTtlMs", noticeTtlMs, 0),
+    noticeTtlMs,
     abortedMeans,
     connection,
     extensions,

@@ -1,7 +1,8 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, StreamResponse, Transport } from "@connectrpc/connect";
+import { checkTime, checkWords } from "#check";
 import { classify } from "../disconnect/classify.js";
-import { checkTime, checkWords, type Disconnect, type Reason } from "../disconnect/disconnect.js";
+import type { Disconnect, Reason } from "../disconnect/disconnect.js";
 import { errorOf } from "../disconnect/error-of.js";
 import { isSpoken } from "../disconnect/spoken.js";
 import { event } from "../machine/events.js";

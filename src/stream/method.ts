@@ -6,8 +6,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import { functionOr, invalid, numberIn, objectOf } from "../check/invalid.js";
-import { methodName } from "./method-name.js";
+import { checkMethod } from "#check";
 import { createPositions, type Position, type Positions } from "./positions.js";
 import { type Requests, type Resume, resumedRequests, sameRequest } from "./request.js";
 
@@ -55,6 +54,15 @@ export interface StreamEntry {
   readonly positions: (() => Positions) | undefined;
 }
 
+/** The options of either kind, whatever the messages are. */
+interface Values {
+  readonly endless?: boolean;
+  readonly finite?: boolean;
+  readonly idleTimeoutMs?: number;
+  readonly position?: Position;
+  readonly resume?: Resume;
+}
+
 /**
  * Says how the streams of one method are followed.
  *
@@ -78,28 +86,15 @@ export function method(
   method: DescMethod,
   options: Partial<ServerStreamOptions<DescMessage, DescMessage>> | BidiStreamOptions<DescMessage, DescMessage>,
 ): StreamEntry {
-  const kind = method?.methodKind;
-  if (kind !== "server_streaming" && kind !== "bidi_streaming") {
-    throw invalid("method", kind ?? method, "a server-streaming or bidi-streaming method, such as Service.method.name");
-  }
-  const at = `method(${methodName(method)})`;
-  const known = ["endless", "idleTimeoutMs", "position", "resume", ...(kind === "server_streaming" ? ["finite"] : [])];
-  const { endless = false, finite = false, idleTimeoutMs, position, resume } = objectOf(at, options, known);
-  for (const [name, flag] of Object.entries({ endless, finite })) {
-    if (typeof flag !== "boolean") throw invalid(`${at}.${name}`, flag, "true or false");
-  }
-  if (endless && finite) throw invalid(`${at}.finite`, finite, "false, because the method is endless");
-  if (idleTimeoutMs !== undefined) numberIn(`${at}.idleTimeoutMs`, idleTimeoutMs, 1);
-  functionOr(`${at}.position`, position);
-  functionOr(`${at}.resume`, resume);
-  if (kind === "bidi_streaming" && !resume)
-    throw invalid(`${at}.resume`, resume, "a function that opens the new stream");
-  const flags = { endless, finite, idleTimeoutMs } as Pick<StreamEntry, "endless" | "finite" | "idleTimeoutMs">;
+  checkMethod(method, options);
+  const { endless = false, finite = false, idleTimeoutMs = 0, position, resume } = options as Values;
   return {
-    ...flags,
     method,
+    endless,
+    finite,
+    idleTimeoutMs: idleTimeoutMs > 0 ? idleTimeoutMs : undefined,
     resumes: resume !== undefined,
-    requests: resume ? resumedRequests(method, resume as Resume) : sameRequest(method),
-    positions: position ? () => createPositions(methodName(method), position as Position) : undefined,
+    requests: resume ? resumedRequests(method, resume) : sameRequest(method),
+    positions: position ? () => createPositions(method, position) : undefined,
   };
 }

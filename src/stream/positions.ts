@@ -1,8 +1,8 @@
-import type { Message } from "@bufbuild/protobuf";
-import { invalid } from "../check/invalid.js";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { checkPosition } from "#check";
 
 /** An app's `position`, whatever its method's messages are. */
-export type Position = (message: Message) => unknown;
+export type Position = (message: Message) => number | bigint;
 
 /** Where one stream stands, by its method's `position`. */
 export interface Positions {
@@ -18,7 +18,7 @@ export interface Positions {
  *
  * @throws TypeError from `take`, if the app's `position` answers with something that is no position
  */
-export function createPositions(method: string, position: Position): Positions {
+export function createPositions(method: DescMethod, position: Position): Positions {
   let last: number | bigint | undefined;
   let dense = true;
   let afterReopening = false;
@@ -27,7 +27,8 @@ export function createPositions(method: string, position: Position): Positions {
       afterReopening = true;
     },
     take(message) {
-      const at = checked(method, position(message));
+      const at = position(message);
+      checkPosition(method, at);
       if (last === undefined) {
         last = at;
         return 0;
@@ -46,9 +47,4 @@ export function createPositions(method: string, position: Position): Positions {
 function between(last: number | bigint, next: number | bigint): number {
   if (typeof last === "number" && typeof next === "number") return next - last - 1;
   return Number(BigInt(next) - BigInt(last)) - 1;
-}
-
-function checked(method: string, at: unknown): number | bigint {
-  if (typeof at === "bigint" || (typeof at === "number" && Number.isInteger(at))) return at;
-  throw invalid(`method(${method}).position`, at, "to answer with an integer or a bigint");
 }

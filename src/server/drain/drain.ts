@@ -1,5 +1,6 @@
 import { functionOr, invalid, numberIn, objectOf } from "../../check/invalid.js";
-import { checkTime, checkWords, type LocalizedText } from "../../disconnect/disconnect.js";
+import { checkTime, checkWords } from "../../check/words.js";
+import type { LocalizedText } from "../../disconnect/disconnect.js";
 import { builtInReasons } from "../../disconnect/reasons.js";
 import type { House } from "../house.js";
 import { type AdmittedStream, clientOf, type Ending } from "../inside/admitted-stream.js";

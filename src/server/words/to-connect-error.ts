@@ -1,7 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { objectOf } from "../../check/invalid.js";
-import { checkWords, type DisconnectInit, type LocalizedText } from "../../disconnect/disconnect.js";
+import { checkWords } from "../../check/words.js";
+import type { DisconnectInit, LocalizedText } from "../../disconnect/disconnect.js";
 import { type BuiltInReason, builtInReasons, type Fields, vocabulary } from "../../disconnect/reasons.js";
 import { errorDomain, mirror } from "../../disconnect/wire.js";
 import { DisconnectSchema } from "../../gen/farewell/v1/disconnect_pb.js";

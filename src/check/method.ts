@@ -1,0 +1,43 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { functionOr, invalid, numberIn, objectOf } from "./invalid.js";
+
+/** @throws TypeError that names the option of `method(…)`. */
+export function checkMethod(method: DescMethod, options: unknown): void {
+  const kind = method?.methodKind;
+  if (kind !== "server_streaming" && kind !== "bidi_streaming") {
+    throw invalid("method", kind ?? method, "a server-streaming or bidi-streaming method, such as Service.method.name");
+  }
+  const at = `method(${pathOf(method)})`;
+  const known = ["endless", "idleTimeoutMs", "position", "resume", ...(kind === "server_streaming" ? ["finite"] : [])];
+  const { endless = false, finite = false, idleTimeoutMs, position, resume } = objectOf(at, options, known);
+  for (const [name, flag] of Object.entries({ endless, finite })) {
+    if (typeof flag !== "boolean") throw invalid(`${at}.${name}`, flag, "true or false");
+  }
+  if (endless && finite) throw invalid(`${at}.finite`, finite, "false, because the method is endless");
+  if (idleTimeoutMs !== undefined) numberIn(`${at}.idleTimeoutMs`, idleTimeoutMs, 1);
+  functionOr(`${at}.position`, position);
+  functionOr(`${at}.resume`, resume);
+  if (kind === "bidi_streaming" && !resume)
+    throw invalid(`${at}.resume`, resume, "a function that opens the new stream");
+}
+
+/**
+ * What `resume` has answered: a misspelt field would be dropped without a word, and the stream would start from the
+ * beginning.
+ */
+export function checkRequest(method: DescMethod, message: unknown): void {
+  const { fields, oneofs } = method.input;
+  const known = [...fields, ...oneofs].map(({ localName }) => localName);
+  objectOf(`method(${pathOf(method)}).resume`, message, [...known, "$typeName", "$unknown"]);
+}
+
+/** What `position` has answered. */
+export function checkPosition(method: DescMethod, position: unknown): void {
+  if (typeof position === "bigint" || Number.isInteger(position)) return;
+  throw invalid(`method(${pathOf(method)}).position`, position, "to answer with an integer or a bigint");
+}
+
+/** As in the request's path. */
+export function pathOf({ parent, name }: DescMethod): string {
+  return `${parent.typeName}/${name}`;
+}

@@ -1,0 +1,93 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "./invalid.js";
+import { pathOf } from "./method.js";
+import { checkPolicies } from "./policies.js";
+import { checkRateLimit } from "./rate-limit.js";
+
+type Values = { readonly [name: string]: unknown };
+
+/**
+ * What `createSession` gets.
+ *
+ * @param names of its options
+ * @param defaults the policies of the built-in reasons
+ * @throws TypeError that names the option, what it was and what was expected
+ */
+export function checkSession(
+  transport: unknown,
+  options: unknown,
+  names: readonly string[],
+  defaults: { readonly [reason: string]: unknown },
+): void {
+  if (typeof (transport as Values | undefined)?.stream !== "function") {
+    throw invalid("transport", transport, "a Transport, such as createConnectTransport({ baseUrl })");
+  }
+  const {
+    policies = {},
+    reasons = {},
+    methods = [],
+    rateLimit = false,
+    ...others
+  } = objectOf("options", options, names);
+  const known = checkReasons(reasons, Object.keys(objectOf("policies", policies)), Object.keys(defaults));
+  checkPolicies(policies, known, defaults);
+  checkMethods(methods);
+  if (rateLimit !== false) checkRateLimit("rateLimit", rateLimit);
+  const { refresh, reportError, clock, connection, extensions = [] } = others;
+  functionOr("refresh", refresh);
+  functionOr("reportError", reportError);
+  checkShape("connection", connection, ["state"]);
+  checkExtensions(extensions);
+  checkShape("clock", clock, ["now", "random", "sleep"]);
+  const { healthyAfterMs = 0, headersTimeoutMs, noticeTtlMs = 0, abortedMeans } = others;
+  numberIn("healthyAfterMs", healthyAfterMs, 0);
+  if (headersTimeoutMs !== undefined) numberIn("headersTimeoutMs", headersTimeoutMs, 1);
+  numberIn("noticeTtlMs", noticeTtlMs, 0);
+  if (abortedMeans !== undefined) oneOf("abortedMeans", abortedMeans, known);
+}
+
+/** Reasons that are mapped must be known. Answers with all that may have a policy. */
+function checkReasons(mappings: unknown, own: readonly string[], builtIn: readonly string[]): readonly string[] {
+  const known = new Set(builtIn);
+  for (const [domain, table] of Object.entries(objectOf("reasons", mappings))) {
+    for (const [name, mapping] of Object.entries(objectOf(`reasons.${domain}`, table))) {
+      const reason = (typeof mapping === "object" ? (mapping as Values | null)?.reason : mapping) as string;
+      if (!known.has(reason) && !own.includes(reason)) {
+        const what = "a built-in reason, or one of your own that has a policy";
+        throw invalid(`reasons.${domain}.${name}`, reason, what);
+      }
+      known.add(reason);
+    }
+  }
+  return [...known];
+}
+
+function checkMethods(methods: unknown): void {
+  if (!Array.isArray(methods)) throw invalid("methods", methods, "an array of method(…) entries");
+  const paths = new Set<string>();
+  methods.forEach((entry: unknown, index) => {
+    const { method } = objectOf(`methods[${index}]`, entry);
+    if (!method) throw invalid(`methods[${index}]`, entry, "an entry made by method(…)");
+    const path = pathOf(method as DescMethod);
+    if (paths.has(path)) throw invalid(`methods[${index}]`, path, "one entry for each method");
+    paths.add(path);
+  });
+}
+
+function checkExtensions(extensions: unknown): void {
+  if (!Array.isArray(extensions)) throw invalid("extensions", extensions, "an array of extensions, such as browser()");
+  extensions.forEach((extension: unknown, index) => {
+    functionIn(`extensions[${index}]`, extension);
+  });
+}
+
+/** An object with these methods, or `undefined`. */
+function checkShape(option: string, value: unknown, methods: readonly string[]): void {
+  if (value === undefined) return;
+  for (const name of methods) functionIn(`${option}.${name}`, (value as Values | null)?.[name]);
+}
+
+/** @throws TypeError that names the event. */
+export function checkListener(type: string, listener: unknown): void {
+  functionIn(`on(${JSON.stringify(type)})`, listener);
+}
