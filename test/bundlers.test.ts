@@ -1,0 +1,144 @@
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import * as esbuild from "esbuild";
+import { build as vite } from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import webpack from "webpack";
+
+// What the conditions in package.json's "imports" make of an app that has installed the package: a browser's production
+// bundle has no checks, everything else has them.
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const run = promisify(execFile);
+
+/** Of each kind of check a message, and one that `parsePolicies` has: what the app does not use is in no bundle. */
+const messages = {
+  client: "a generated service",
+  session: "such as createConnectTransport({ baseUrl })",
+  policies: "nothing reconnects by default here",
+  methods: "a function that opens the new stream",
+};
+
+/** webpack takes seconds for what the others do in a tenth of one, and more on a busy machine. */
+const patienceMs = 120_000;
+
+let folder: string;
+
+/** An app beside the package as it is published: built, with its dependencies. */
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "farewell-bundlers-"));
+  const installed = join(folder, "node_modules/farewell");
+  await mkdir(installed, { recursive: true });
+  await cp(join(root, "package.json"), join(installed, "package.json"));
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  await run(process.execPath, [tsc, "-p", join(root, "tsconfig.build.json"), "--outDir", join(installed, "dist")]);
+  for (const name of ["@bufbuild", "@connectrpc", "eventemitter3", "is-network-error", "p-retry"]) {
+    await symlink(join(root, "node_modules", name), join(folder, "node_modules", name), "junction");
+  }
+  await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+  const names = "createClient, createSession, method";
+  await writeFile(join(folder, "app.js"), `import { ${names} } from "farewell"; globalThis.app = { ${names} };`);
+}, patienceMs);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+type Mode = "production" | "development";
+type Bundle = (mode: Mode, on: "browser" | "node") => Promise<string>;
+
+const withEsbuild: Bundle = async (mode, on) => {
+  const { outputFiles } = await esbuild.build({
+    absWorkingDir: folder,
+    entryPoints: ["app.js"],
+    bundle: true,
+    minify: mode === "production",
+    format: "esm",
+    platform: on,
+    conditions: [mode],
+    write: false,
+  });
+  return outputFiles.map(({ text }) => text).join("");
+};
+
+const withVite: Bundle = async (mode, on) => {
+  const outDir = join(folder, `vite-${mode}-${on}`);
+  const before = process.env.NODE_ENV;
+  process.env.NODE_ENV = mode; // Vite goes by it, and Vitest has set it
+  try {
+    await vite({
+      configFile: false,
+      logLevel: "silent",
+      root: folder,
+      mode,
+      ssr: { noExternal: true },
+      build: {
+        outDir,
+        ssr: on === "node" && "app.js",
+        rolldownOptions: { input: join(folder, "app.js"), output: { entryFileNames: "out.js" } },
+      },
+    });
+  } finally {
+    process.env.NODE_ENV = before;
+  }
+  return readFile(join(outDir, "out.js"), "utf8");
+};
+
+const withWebpack: Bundle = async (mode, on) => {
+  const path = join(folder, `webpack-${mode}-${on}`);
+  await new Promise<void>((resolve, reject) => {
+    webpack(
+      {
+        mode,
+        context: folder,
+        entry: "./app.js",
+        devtool: false,
+        target: on === "node" ? "node" : "web",
+        output: { path, filename: "out.cjs" },
+        optimization: { minimize: false }, // for the time it takes
+        performance: false,
+      },
+      (error, stats) => {
+        const failed = error ?? (stats?.hasErrors() ? new Error(stats.toString()) : undefined);
+        failed ? reject(failed) : resolve();
+      },
+    );
+  });
+  return readFile(join(path, "out.cjs"), "utf8");
+};
+
+describe.each([
+  ["esbuild", withEsbuild],
+  ["Vite", withVite],
+  ["webpack", withWebpack],
+])("with %s", { timeout: patienceMs }, (_, bundle) => {
+  test("a browser's production bundle has no check's message", async () => {
+    const code = await bundle("production", "browser");
+    expect(code).toContain("gave up after"); // it is our package that was bundled
+    for (const message of Object.values(messages)) expect(code).not.toContain(message);
+  });
+
+  test("a development bundle has them", async () => {
+    const code = await bundle("development", "browser");
+    for (const message of Object.values(messages)) expect(code).toContain(message);
+  });
+
+  test("a production bundle for Node has them", async () => {
+    const code = await bundle("production", "node");
+    for (const message of Object.values(messages)) expect(code).toContain(message);
+  });
+});
+
+describe("in Node", () => {
+  test.each([
+    ["as it is", []],
+    ["with --conditions=production", ["--conditions=production"]],
+  ])("%s, the checks are there, also under NODE_ENV=production", async (_, flags) => {
+    const code = `import("farewell").then(({ createSession }) => createSession({})).catch(({ message }) => console.log(message))`;
+    const env = { ...process.env, NODE_ENV: "production" };
+    const { stdout } = await run(process.execPath, [...flags, "-e", code], { cwd: folder, env });
+    expect(stdout).toContain("transport: expected a Transport, such as createConnectTransport({ baseUrl }), got {}");
+  });
+});
