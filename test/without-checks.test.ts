@@ -75,8 +75,8 @@ describe.each(wrong.map((value) => [value]))("without checks, %o", (value) => {
     ["rateLimit.burst", { rateLimit: { burst: value, perMs: 60_000 } }],
     ["rateLimit.perMs", { rateLimit: { burst: 5, perMs: value } }],
     ["healthyAfterMs", { healthyAfterMs: value }],
-    ["openTimeoutMs", { openTimeoutMs: value }],
-    ["noticeMs", { noticeMs: value }],
+    ["headersTimeoutMs", { headersTimeoutMs: value }],
+    ["noticeTtlMs", { noticeTtlMs: value }],
     ...policyNumbers.map((name) => [`policies.network.${name}`, { policies: { network: { [name]: value } } }] as const),
     ["policies.network", { policies: { network: value } }],
     [

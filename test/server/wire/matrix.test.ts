@@ -1,6 +1,7 @@
 import { createClient as createConnectClient } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { ChatService } from "../../../examples/gen/chat/v1/chat_pb.js";
+import { controlStream } from "../../../src/control-stream/index.js";
 import { type DisconnectInit, disconnectOf } from "../../../src/index.js";
 import type { Bouncer, Report } from "../../../src/server/index.js";
 import { collect } from "../../in-memory.js";
@@ -126,9 +127,9 @@ describe.each(pairs)("through %s, to %s,", (mount, client) => {
     expect([renewals, server.requests(), bouncer.count()]).toEqual([1, 2, 1]);
   });
 
-  test("an abort is explained by the companion, and nobody comes back", async () => {
+  test("an abort is explained by the control stream, and nobody comes back", async () => {
     const policies = { aborted: unhurried, network: unhurried };
-    const session = { companion: true, policies };
+    const session = { extensions: [controlStream()], policies };
     const { server, bouncer, end } = await annInside(own, mount, client, { session });
     const report = await bouncer.kick(user, { code: "afk", message: "Idle" }, { mode: "abort" });
     expect(report).toMatchObject({ matched: 2, told: 1, forced: 1 });

@@ -14,14 +14,14 @@ import { clock, leaveNothing, patience } from "./leave-nothing.js";
 import type { HttpVersion } from "./script.js";
 import { sessionAt, sessionAtServer, twoThenSilence } from "./session-at.js";
 
-// A session with a companion, over real sockets.
+// A session with a control stream, over real sockets.
 
 const own = leaveNothing();
 const names = Object.keys(clients) as ClientName[];
 
 const unhurried = { initialMs: 5_000, jitter: "none" } as const;
 
-/** A chat server with a bouncer and a companion, and what reached it. */
+/** A chat server with a bouncer and a control stream, and what reached it. */
 async function startAttendedServer(httpVersion: HttpVersion) {
   const calls: string[] = [];
   const bouncer = createBouncer({
@@ -86,7 +86,7 @@ describe.each(names)("to %s", (name) => {
     await vi.waitFor(() => expect(bouncer.count()).toBe(0), patience);
   });
 
-  test("a server without a companion is asked once", async () => {
+  test("a server without a control stream is asked once", async () => {
     const { server, chat, lines } = await sessionAtServer(
       own,
       client,

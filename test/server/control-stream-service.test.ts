@@ -99,7 +99,7 @@ describe("a control stream", () => {
     expect([bob.told?.reason, stream.told]).toEqual(["maintenance", undefined]);
     await venue.clock.advance(10_000);
     expect(await report).toMatchObject({ matched: 3, told: 3 });
-    expect([(await ann.end)?.reason, (await stream.end)?.reason]).toEqual(["maintenance", "maintenance"]);
+    expect([(await ann.end)?.reason, (await control.end)?.reason]).toEqual(["maintenance", "maintenance"]);
     expect(venue.clock.sleepers).toBe(0);
   });
 
@@ -145,10 +145,10 @@ describe("a stream that is cut without a word", () => {
     "is explained on its %s before that happens",
     async (whose) => {
       const venue = openVenue();
-      const companion = attend(venue, { user: "ann", claim });
+      const control = attend(venue, { user: "ann", claim });
       let heardBefore: readonly string[] | undefined;
       const below = createFakeStream(undefined, () => {
-        heardBefore = [...companion.heard];
+        heardBefore = [...control.heard];
       });
       venue.enter({ user: "ann", claim, below });
       await venue.clock.settle();
@@ -159,10 +159,10 @@ describe("a stream that is cut without a word", () => {
       await report;
       expect(below.resets).toBe(1);
       if (whose === "witness") {
-        expect(companion.heard.slice(1)).toContain('verdict: kicked "Idle"');
+        expect(control.heard.slice(1)).toContain('verdict: kicked "Idle"');
         expect(heardBefore).toContain('verdict: kicked "Idle"');
       } else {
-        expect(await companion.end).toMatchObject({ reason: "kicked", message: "Idle" });
+        expect(await control.end).toMatchObject({ reason: "kicked", message: "Idle" });
         expect(await report).toMatchObject({ matched: 2, told: 1, forced: 1 });
       }
     },

@@ -14,7 +14,7 @@ import { createFakeClock, type FakeClock } from "../src/testing/index.js";
 import { createFakeDevice } from "./device.js";
 import { collect, listen } from "./in-memory.js";
 
-// A session with a companion, against a bouncer, in memory.
+// A session with a control stream, against a bouncer, in memory.
 
 let clock: FakeClock;
 let bouncer: Bouncer;
@@ -89,10 +89,10 @@ async function openToBeCut(options: SessionOptions = {}) {
   return { messages, lines, cut: () => fail(new ConnectError("crash", Code.Internal)) };
 }
 
-/** The companion's code is loaded by need, which takes real time. */
+/** Calls reach the server by promises, which the fake clock does not move. */
 const arrival = (count: number) => vi.waitFor(() => expect(calls.length).toBeGreaterThanOrEqual(count));
 
-test("the companion goes first, and from its welcome on each call names the session", async () => {
+test("the control stream goes first, and from its welcome on each call names the session", async () => {
   const { chat } = open();
   const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
   await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 1)).toBe(true));
@@ -108,7 +108,7 @@ test("the companion goes first, and from its welcome on each call names the sess
   expect(bouncer.list({ session: name as string })).toHaveLength(3);
 });
 
-test("a server without a companion is asked once, and sees no names", async () => {
+test("a server without a control stream is asked once, and sees no names", async () => {
   const { chat, lines } = open({});
   const { messages } = collect(chat.subscribe({}));
   await vi.waitFor(() => expect(messages).toHaveLength(1));
@@ -124,7 +124,7 @@ test("a server without a companion is asked once, and sees no names", async () =
   expect(lines.filter((line) => !line.startsWith("streamOpened"))).toEqual(["connected"]);
 });
 
-test("a companion that says nothing holds up the first stream for a second, and no other", async () => {
+test("a control stream that says nothing holds up the first stream for a second, and no other", async () => {
   const silent = async function* (_: unknown, { signal }: { readonly signal: AbortSignal }) {
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
     if (!signal.aborted) yield {};
@@ -141,7 +141,7 @@ test("a companion that says nothing holds up the first stream for a second, and 
   expect(other.messages).toHaveLength(1);
 });
 
-test("a companion that has ended is asked for again while a stream goes on", async () => {
+test("a control stream that has ended is asked for again while a stream goes on", async () => {
   const { chat } = open({
     async *open() {
       yield { event: { case: "welcome", value: {} } };
@@ -168,7 +168,7 @@ test("what was decided explains no stream that was sent after it", async () => {
   ]);
 });
 
-test("with limited logins a companion that is late does not put out its own session", async () => {
+test("with limited logins a control stream that is late does not put out its own session", async () => {
   bouncer = createBouncer({
     async identify({ method }) {
       if (method.endsWith("Open")) await clock.sleep(1_500);
@@ -185,7 +185,7 @@ test("with limited logins a companion that is late does not put out its own sess
   expect(lines).toEqual(["connected", "streamOpened: 1"]);
 });
 
-test("a ban at the door costs one call: the companion's", async () => {
+test("a ban at the door costs one call: the control stream's", async () => {
   await bouncer.ban({ user: "u1" }, { message: "Cheating" });
   const { chat, lines } = open();
   const error = await collect(chat.subscribe({})).end;
@@ -198,7 +198,7 @@ test("a kick ends the session, even if its stream never hears it", async () => {
   const { chat, lines } = open();
   const { messages, end } = collect(chat.subscribe({}));
   await vi.waitFor(() => expect(messages).toHaveLength(1));
-  // In memory there is nothing to cut by: the stream would go on. The companion is told.
+  // In memory there is nothing to cut by: the stream would go on. The control stream is told.
   const [companion] = bouncer.list().filter(({ method }) => method.endsWith("Open"));
   void bouncer.kick({ stream: companion?.id }, { code: "afk", message: "Idle" });
   expect(disconnectOf(await end)).toMatchObject({ reason: "kicked", code: "afk", message: "Idle" });
@@ -268,7 +268,7 @@ test("silence on all streams is a lost connection; news on one of them is not", 
   silent = false;
   await clock.advance(30_000);
   expect(messages).toHaveLength(2);
-  expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual([]); // the companion alone was lost
+  expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual([]); // the control stream alone was lost
   expect(calls.map(([method]) => method)).toEqual(["Open", "Subscribe", "Open"]);
   silent = true;
   await clock.advance(40_000);
@@ -276,7 +276,7 @@ test("silence on all streams is a lost connection; news on one of them is not", 
   expect(lines.find((line) => line.startsWith("network"))).toBe("network: no sign of life for 25000 ms");
 });
 
-test("a companion rests in a pause, with all other streams, and comes back with them", async () => {
+test("a control stream rests in a pause, with all other streams, and comes back with them", async () => {
   const device = createFakeDevice();
   const { chat } = open(undefined, { extensions: [controlStream(), device.extension] });
   const { messages } = collect(chat.subscribe({}));
@@ -290,14 +290,14 @@ test("a companion rests in a pause, with all other streams, and comes back with 
   expect(calls.map(([method]) => method)).toEqual(["Open", "Subscribe", "Subscribe", "Open"]);
 });
 
-test("a stream that had news since the last sign of life, but none after it, is lost with the companion", async () => {
+test("a stream that had news since the last sign of life, but none after it, is lost with the control stream", async () => {
   const beats = new AbortController();
   let say: () => void = () => {};
   const { open: attend } = controlStreamService(bouncer);
   const { chat, lines } = open(
     {
       async *open(request, context) {
-        if (!attend) throw new Error("there is no companion to silence");
+        if (!attend) throw new Error("there is no control stream to silence");
         for await (const event of attend(request, context)) {
           if (beats.signal.aborted) await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
           yield event;
@@ -324,7 +324,7 @@ test("a stream that had news since the last sign of life, but none after it, is 
   expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual(["streamLost: 1 network"]);
 });
 
-test("a new login has a new name; the companion leaves a while after the last stream", async () => {
+test("a new login has a new name; the control stream leaves a while after the last stream", async () => {
   const { chat } = open(undefined, {}, async function* () {
     yield { id: 1 };
     throw toConnectError({ reason: "kicked" });
