@@ -99,7 +99,7 @@ describe("a control stream", () => {
     expect([bob.told?.reason, stream.told]).toEqual(["maintenance", undefined]);
     await venue.clock.advance(10_000);
     expect(await report).toMatchObject({ matched: 3, told: 3 });
-    expect([(await ann.end)?.reason, (await control.end)?.reason]).toEqual(["maintenance", "maintenance"]);
+    expect([(await ann.end)?.reason, (await stream.end)?.reason]).toEqual(["maintenance", "maintenance"]);
     expect(venue.clock.sleepers).toBe(0);
   });
 
