@@ -1,30 +1,28 @@
 import { randomUUID } from "node:crypto";
 import { type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
-import { functionIn, invalid, objectOf } from "../check/invalid.js";
+import { invalid } from "../check/invalid.js";
 import { checkTime, checkWords } from "../check/words.js";
-import { builtInReasons, vocabulary } from "../disconnect/reasons.js";
+import { builtInReasons } from "../disconnect/reasons.js";
+import type { Clock } from "../ports/clock.js";
 import { createAdmission } from "./admission/admission.js";
-import { type Counts, createAudit } from "./audit/audit.js";
-import { createDrain, type DrainOptions, type DrainProgress } from "./drain/drain.js";
-import type { House } from "./house.js";
+import { createClosing } from "./admission/closing.js";
+import { createReleaseHooks, type ReleaseHook } from "./admission/release-hooks.js";
+import { type Audit, createAudit } from "./audit/audit.js";
+import type { Counts } from "./audit/counters.js";
+import { createDrain } from "./drain/drain.js";
+import type { DrainOptions } from "./drain/options.js";
 import type { Stream } from "./inside/admitted-stream.js";
 import { createPendingCalls } from "./inside/pending.js";
 import { rawRequestKey, rawRequestOf } from "./inside/raw-stream.js";
 import { createRegistry } from "./inside/registry.js";
-import { type BouncerOptions, checkBouncerOptions } from "./options.js";
-import type { Verdict, Words } from "./store/store.js";
-import { createControlStreams } from "./verdict/control-streams.js";
-import type { Report } from "./verdict/evict.js";
-import { checkAttribution, createVerdicts, type Decision, type VerdictOptions } from "./verdict/verdicts.js";
-import { checkSelector, keyOf, type Selector } from "./who/selector.js";
+import type { DrainProgress, Report } from "./inside/report.js";
+import { type BouncerOptions, type BouncerSettings, checkBouncerOptions } from "./options.js";
+import { type Commands, createCommands } from "./verdict/commands.js";
+import { type ControlStreams, createControlStreams } from "./verdict/control-streams.js";
+import { createVerdicts } from "./verdict/verdicts.js";
+import { checkSelector, type Selector } from "./who/selector.js";
 import { eventOf } from "./words/event-of.js";
-import { verdictOf } from "./words/goodbye.js";
-
-/** The words that go with a reason, without the reason. */
-type WordsOf<R extends Words["reason"]> = Omit<Extract<Words, { reason: R }>, "reason">;
-
-/** Called for each stream that was inside and has left. `verdict`: the one that put it out. */
-export type ReleaseHook = (stream: Stream, verdict: Verdict | undefined) => unknown;
+import type { Words } from "./words/words.js";
 
 /** What a bouncer has counted, and who is inside now. */
 export interface Stats extends Counts {
@@ -41,7 +39,7 @@ export interface Stats extends Counts {
  * more streams match than the limit allows, and with the store's error if the verdict cannot be recorded; in each case
  * nothing was done.
  */
-export interface Bouncer {
+export interface Bouncer extends Commands {
   /** Names it in its messages on diagnostics channels, and among bouncers that share a store. */
   readonly name: string;
   /** For `interceptors`. Put it behind an interceptor that `identify` needs, and before all others. */
@@ -61,39 +59,7 @@ export interface Bouncer {
   /** What was counted. */
   stats(): Stats;
 
-  /**
-   * Puts clients out: `kicked`. Who did not hear it is told at the door. They may come back by a new
-   * decision of their user's, with the token that they have: `revoke` or `ban` if they must not.
-   */
-  kick(selector: Selector, words?: WordsOf<"kicked">, options?: VerdictOptions): Promise<Report>;
-  /** Puts clients out and keeps them out until `until`, or for good. The selector is one user, session or tag. */
-  ban(selector: Selector, words?: WordsOf<"banned">, options?: VerdictOptions): Promise<Report>;
-  /** Lets in again whom a `ban` or a `throttle` keeps out. Answers whether there was one. Takes the same selector. */
-  lift(selector: Selector, attribution?: Pick<VerdictOptions, "by" | "note">): Promise<boolean>;
-  /** The same as `lift`, by the name that goes with `ban`. */
-  unban(selector: Selector, attribution?: Pick<VerdictOptions, "by" | "note">): Promise<boolean>;
-  /** Puts clients out in favour of another session of the same account. The option `logins` does it by itself. */
-  supersede(selector: Selector, words?: WordsOf<"superseded">, options?: VerdictOptions): Promise<Report>;
-  /** Ends streams whose credentials have ended: the client refreshes them and comes back. */
-  expire(selector: Selector, words?: WordsOf<"unauthenticated">, options?: VerdictOptions): Promise<Report>;
-  /** Puts clients out until `retryAt`. With a `retryAt`, the selector is one user, session or tag. */
-  throttle(selector: Selector, words?: WordsOf<"throttled">, options?: VerdictOptions): Promise<Report>;
-  /**
-   * Makes all tokens of a user invalid that were issued so far, and ends the streams that were opened with one. Answers
-   * with the new epoch as well. `identify` has to tell `epoch` or `issuedAt`: without, a user whose tokens were revoked gets in
-   * no more. A token refresh is no revocation: nothing needs to be called for it.
-   */
-  revoke(
-    user: string,
-    words?: WordsOf<"unauthenticated">,
-    options?: VerdictOptions,
-  ): Promise<Report & { readonly epoch: number }>;
-  /**
-   * The epoch to store in a token that is issued at a login, read before the credentials are checked. 0 at first. A refreshed
-   * token takes over the epoch of the old one, or it would make a revoked one good again.
-   */
-  epoch(user: string): Promise<number>;
-  /** Tells controlStreams what will happen, `at` a time if it is known. Answers how many were told. */
+  /** Tells clients by their control streams what will happen, `at` a time if it is known. Answers how many were told. */
   announce(selector: Selector, words: Words, at?: Date): number;
   /**
    * Refuses newcomers with `maintenance` and ends all streams, spread over a time. Rejects with a `DrainingError` while
@@ -110,15 +76,24 @@ export interface Bouncer {
   close(): void;
 }
 
-const everybody: Selector = { all: true };
-const houses = new WeakMap<Bouncer, House>();
-
 /** What a bouncer's services share with it. */
-export function houseOf(bouncer: Bouncer): House {
-  const house = houses.get(bouncer);
-  if (!house) throw invalid("bouncer", bouncer, "a bouncer made by createBouncer");
-  return house;
+export interface BouncerParts {
+  readonly settings: BouncerSettings;
+  readonly clock: Clock;
+  readonly audit: Audit;
+  readonly controlStreams: ControlStreams;
 }
+
+const partsByBouncer = new WeakMap<Bouncer, BouncerParts>();
+
+/** @throws TypeError for what is no bouncer of ours */
+export function partsOf(bouncer: Bouncer): BouncerParts {
+  const parts = partsByBouncer.get(bouncer);
+  if (!parts) throw invalid("bouncer", bouncer, "a bouncer made by createBouncer");
+  return parts;
+}
+
+const everybody: Selector = { all: true };
 
 /**
  * Makes a bouncer.
@@ -131,58 +106,28 @@ export function houseOf(bouncer: Bouncer): House {
  */
 export function createBouncer(options: BouncerOptions): Bouncer {
   const settings = checkBouncerOptions(options);
-  const { store, clock, releaseWithinMs } = settings;
+  const { store, clock } = settings;
   const name = randomUUID().slice(0, 8);
   const audit = createAudit(name, settings.logger, settings.reportError);
   const registry = createRegistry();
   const controlStreams = createControlStreams(registry);
-  const hooks = new Set<ReleaseHook>();
-  const house: House = {
-    name,
-    settings,
-    clock,
-    registry,
-    pending: createPendingCalls(),
-    controlStreams,
-    audit,
-    closing: undefined,
-    draining: undefined,
-    progress: undefined,
-    released({ stream, goodbye }) {
-      for (const hook of hooks) void release(hook, stream, verdictOf(goodbye));
-    },
-  };
-  const verdicts = createVerdicts(house);
-  const drain = createDrain(house, verdicts);
-  const unsubscribe = store.subscribe(verdicts.overhear);
-
-  /** With a deadline of its own: a hook that hangs is told of, and nothing waits for it. */
-  async function release(hook: ReleaseHook, stream: Stream, verdict: Verdict | undefined): Promise<void> {
-    const timer = new AbortController();
-    const late = clock.sleep(releaseWithinMs, timer.signal).then(
-      () => audit.failure(new Error(`not done within ${releaseWithinMs} ms`), `a release hook for ${stream.id} hangs`),
-      () => {}, // in time
-    );
-    try {
-      await hook(stream, verdict);
-    } catch (error) {
-      audit.failure(error, `a release hook for ${stream.id} failed`);
-    }
-    timer.abort();
-    await late;
-  }
-
-  async function carryOut(decision: Decision, options?: VerdictOptions): Promise<Report> {
-    const { epoch: _, ...report } = await verdicts.carryOut(decision, options);
-    return report;
-  }
-
+  const inside = { name, settings, clock, audit, registry, controlStreams, pending: createPendingCalls() };
+  const verdicts = createVerdicts(inside);
+  const commands = createCommands(verdicts, store, audit, clock);
+  const closing = createClosing();
+  const hooks = createReleaseHooks(settings.releaseWithinMs, audit, clock);
+  const drain = createDrain({ ...inside, closing, verdicts });
+  const unsubscribe = store.subscribe(verdicts.hear);
   const bouncer: Bouncer = {
+    ...commands,
     name,
-    interceptor: createAdmission(house, {
+    interceptor: createAdmission({
+      ...inside,
+      closing,
       supersede: (loser, by) =>
-        bouncer.supersede(loser, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
-      expire: (stream) => bouncer.expire({ stream }, { message: "the credentials have expired" }, unbounded),
+        commands.supersede(loser, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
+      expire: (stream) => commands.expire({ stream }, { message: "the credentials have expired" }, unbounded),
+      released: hooks.release,
     }),
     contextValues: (request) => createContextValues().set(rawRequestKey, rawRequestOf(request)),
     list: (selector = everybody) => registry.find(checkSelector(selector)).map(({ stream }) => stream),
@@ -192,53 +137,11 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       for (const { stream, life } of registry.find(checkSelector(selector))) if (!life.aborted) yield stream;
     },
     stats: () => ({
-      ...structuredClone(audit.counts),
+      ...audit.counts(),
       inside: registry.counts(),
-      draining: house.closing !== undefined,
-      drain: house.progress,
+      draining: closing.closed,
+      drain: drain.progress,
     }),
-    async kick(selector, words, options) {
-      return carryOut({ selector: checkSelector(selector), words: checked("kicked", words) }, options);
-    },
-    async ban(selector, words, options) {
-      const key = keyOf(selector);
-      const said = checked("banned", words);
-      const until = said.until?.getTime();
-      if (until !== undefined && until <= clock.now()) throw invalid("words.until", said.until, "a Date in the future");
-      return carryOut({ selector, words: said, restrictions: [{ key, until, once: false }] }, options);
-    },
-    async lift(selector, attribution = {}) {
-      const { by, note } = checkAttribution(attribution);
-      const lifted = await store.lift(keyOf(selector), clock.now());
-      audit.note({ event: "lift", selector, lifted, by, note }, "lift");
-      return lifted;
-    },
-    unban: (selector, attribution) => bouncer.lift(selector, attribution),
-    async supersede(selector, words, options) {
-      const said = checked("superseded", words);
-      return carryOut({ selector: checkSelector(selector), words: said }, options);
-    },
-    async expire(selector, words, options) {
-      return carryOut({ selector: checkSelector(selector), words: checked("unauthenticated", words) }, options);
-    },
-    async throttle(selector, words, options) {
-      const said = checked("throttled", words);
-      const until = said.retryAt?.getTime();
-      if (until === undefined) return carryOut({ selector: checkSelector(selector), words: said }, options);
-      const key = keyOf(selector);
-      if (until <= clock.now()) throw invalid("words.retryAt", said.retryAt, "a Date in the future");
-      return carryOut({ selector, words: said, restrictions: [{ key, until, once: false }] }, options);
-    },
-    async revoke(user, words, options) {
-      const selector = checkSelector({ user });
-      const said = { message: "the credentials were revoked", ...checked("unauthenticated", words) };
-      const { epoch, ...report } = await verdicts.carryOut({ selector, words: said, revokes: user }, options);
-      return { ...report, epoch: epoch ?? (await bouncer.epoch(user)) };
-    },
-    async epoch(user) {
-      checkSelector({ user });
-      return (await store.epoch(user))?.number ?? 0;
-    },
     announce(selector, words, at) {
       checkSelector(selector);
       checkWords("words", words, builtInReasons);
@@ -246,25 +149,13 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       const told = controlStreams.of(registry.find(selector));
       return controlStreams.post(told, eventOf("notice", words, clock.now(), at?.getTime()));
     },
-    drain,
-    onRelease(hook) {
-      functionIn("hook", hook);
-      const own: ReleaseHook = (...args) => hook(...args); // the same hook may be set twice
-      hooks.add(own);
-      return () => void hooks.delete(own);
-    },
+    drain: drain.start,
+    onRelease: hooks.add,
     close: unsubscribe,
   };
-  houses.set(bouncer, house);
+  partsByBouncer.set(bouncer, inside);
   return bouncer;
 }
 
-const unbounded: VerdictOptions = { limit: Number.POSITIVE_INFINITY };
-
-/** Whoever misspells a field must hear of it, and not the client hear nothing. */
-function checked<R extends Words["reason"]>(reason: R, words: object = {}): Extract<Words, { reason: R }> {
-  objectOf("words", words, ["message", "localized", ...vocabulary[reason].fields]);
-  const said = { ...words, reason };
-  checkWords("words", said, builtInReasons);
-  return said as unknown as Extract<Words, { reason: R }>;
-}
+/** What follows from an option, or from a token, is not a slip of the pen. */
+const unbounded = { limit: Number.POSITIVE_INFINITY } as const;

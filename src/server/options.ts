@@ -2,9 +2,12 @@ import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../c
 import { checkRateLimit } from "../check/rate-limit.js";
 import type { RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
-import type { Logger } from "./audit/audit.js";
+import type { AdmissionSettings } from "./admission/admission.js";
+import type { Logger } from "./audit/logger.js";
 import { memoryStore } from "./store/memory-store.js";
 import type { Store } from "./store/store.js";
+import { checkLimit } from "./verdict/options.js";
+import type { VerdictSettings } from "./verdict/verdicts.js";
 import type { Identify, IncomingCall } from "./who/identity.js";
 
 /** Options of `createBouncer`. */
@@ -47,22 +50,10 @@ export interface BouncerOptions {
   readonly reportError?: (error: unknown) => void;
 }
 
-/** Options, checked and filled in. */
-export interface Settings {
-  readonly identify: Identify;
-  readonly store: Store;
+/** Options, checked and filled in: what each room wants to know, and the rest. */
+export interface BouncerSettings extends AdmissionSettings, VerdictSettings {
   readonly logger: Logger | undefined;
-  readonly forceAfterMs: number;
-  readonly rememberMs: number;
   readonly releaseWithinMs: number;
-  readonly limit: number;
-  readonly logins: { readonly max: number; readonly whenFull: "newest-wins" | "oldest-wins" } | undefined;
-  readonly perUser: RateLimit | undefined;
-  readonly perAddress: RateLimit | undefined;
-  readonly addressOf: (call: IncomingCall) => string | undefined;
-  readonly acceptPerSecond: number | undefined;
-  readonly windowMs: number | undefined;
-  readonly clockSkewMs: number;
   readonly heartbeatMs: number;
   readonly clock: Clock;
   readonly reportError: (error: unknown) => void;
@@ -100,7 +91,7 @@ const storeMethods = [
 ] as const;
 
 /** @throws TypeError that names the option, what it was and what was expected. */
-export function checkBouncerOptions(options: BouncerOptions): Settings {
+export function checkBouncerOptions(options: BouncerOptions): BouncerSettings {
   objectOf("options", options, known);
   const {
     identify,
@@ -155,12 +146,6 @@ export function checkBouncerOptions(options: BouncerOptions): Settings {
   };
 }
 
-/** Infinity is a limit that somebody has thought about. */
-export function checkLimit(option: string, limit: unknown): number {
-  if (limit === Number.POSITIVE_INFINITY || (Number.isInteger(limit) && (limit as number) >= 0)) return limit as number;
-  throw invalid(option, limit, "a whole number of at least 0, or Infinity");
-}
-
 /** No longer than a timer of Node's can wait: a longer one fires at once, and there would be no limit. */
 function checkRation(option: string, ration: unknown): RateLimit | undefined {
   if (ration === undefined) return undefined;
@@ -168,7 +153,7 @@ function checkRation(option: string, ration: unknown): RateLimit | undefined {
   return { burst, perMs: numberIn(`${option}.perMs`, perMs, 1, 2 ** 31 - 1) };
 }
 
-function checkLogins(logins: unknown): NonNullable<Settings["logins"]> {
+function checkLogins(logins: unknown): NonNullable<BouncerSettings["logins"]> {
   const { max, whenFull = "newest-wins" } = objectOf("logins", logins, ["max", "whenFull"]);
   if (!Number.isInteger(max) || (max as number) < 1) throw invalid("logins.max", max, "a whole number of at least 1");
   return { max: max as number, whenFull: oneOf("logins.whenFull", whenFull, ["newest-wins", "oldest-wins"]) };

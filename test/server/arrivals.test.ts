@@ -3,8 +3,8 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createPendingCalls } from "../../src/server/inside/pending.js";
-import type { Verdict } from "../../src/server/store/store.js";
 import { whoIs } from "../../src/server/who/identity.js";
+import type { Verdict } from "../../src/server/words/words.js";
 
 const who = (user: string) => whoIs({ user }, { header: new Headers() });
 const verdict = (user: string, id = user): Verdict => ({

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { builtInReasons } from "../../src/index.js";
-import { isRevoked, judge } from "../../src/server/admission/judge.js";
-import type { Restriction, Words } from "../../src/server/store/store.js";
+import { judge } from "../../src/server/admission/judge.js";
+import { isRevoked } from "../../src/server/store/revocation.js";
+import type { Restriction } from "../../src/server/store/store.js";
 import { type Identity, whoIs } from "../../src/server/who/identity.js";
+import type { Words } from "../../src/server/words/words.js";
 
 const now = Date.UTC(2030, 0, 1);
 const who = (identity: Identity = {}) => whoIs(identity, { header: new Headers() });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Ledger, reserve, spread } from "../../src/server/drain/slots.js";
+import { type Ledger, reserve } from "../../src/server/admission/ledger.js";
+import { spread } from "../../src/server/drain/slots.js";
 
 const rate = fc.double({ min: 0.01, max: 10_000, noNaN: true });
 

@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
 import { fullBucket, type RateLimit, take } from "../../policy/rate-limit.js";
-import { type Ledger, reserve } from "../drain/slots.js";
+import { type Ledger, reserve } from "./ledger.js";
 
 /** When somebody who was refused may come: at a time that nobody else has, or, beyond the horizon, at any. */
 export interface Ticket {

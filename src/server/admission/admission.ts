@@ -1,260 +1,175 @@
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
 import { AdminService } from "../../gen/farewell/v1/admin_pb.js";
-import { ControlStreamService } from "../../gen/farewell/v1/control_stream_pb.js";
-import type { RateLimit } from "../../policy/rate-limit.js";
-import type { House } from "../house.js";
+import type { Clock } from "../../ports/clock.js";
+import type { Audit } from "../audit/audit.js";
 import {
   type AdmittedStream,
   admittedStreamKey,
   createAdmittedStream,
   type Stream,
 } from "../inside/admitted-stream.js";
-import type { PendingCall } from "../inside/pending.js";
+import type { PendingCall, PendingCalls } from "../inside/pending.js";
 import { type RawStream, rawRequestKey, rawStreamOf } from "../inside/raw-stream.js";
-import type { Awaitable, Words } from "../store/store.js";
-import { type IncomingCall, identityKey, type Who, whoIs } from "../who/identity.js";
-import { keysOf, type Selector } from "../who/selector.js";
-import { goodbyeOf } from "../words/goodbye.js";
-import { createAcceptor, networkOf } from "./accept.js";
-import { judge } from "./judge.js";
+import type { Registry } from "../inside/registry.js";
+import type { IncomingCall, Who } from "../who/identity.js";
+import type { Selector } from "../who/selector.js";
+import { createAcceptor } from "./accept.js";
+import { type CallerSettings, createCallers } from "./callers.js";
+import type { Closing } from "./closing.js";
+import { type Kind, kindOf } from "./kind.js";
+import { createLoginPlaces, type LoginSettings } from "./login-place.js";
+import { createRations, type RationSettings } from "./rations.js";
+import { createRefusals } from "./refusals.js";
 
-/** What the door has others do. */
-interface Orders {
-  /** A session has lost its place to a newcomer. */
+/** What admission needs. */
+export interface AdmissionParts {
+  /** Names this bouncer among those that share a store. */
+  readonly name: string;
+  readonly settings: AdmissionSettings;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly pending: PendingCalls;
+  readonly closing: Closing;
+  readonly audit: Audit;
+  /** Puts out a session that has lost its place to a newcomer, `by` its label. */
   supersede(loser: Selector, by: string | undefined): Promise<unknown>;
-  /** The credentials of this stream have ended. */
+  /** Ends a stream whose credentials have ended. */
   expire(stream: string): Promise<unknown>;
+  /** A stream that was inside has left. */
+  released(admitted: AdmittedStream): void;
 }
 
-/** How far ahead the door gives out tickets, at least. */
-const horizonMs = 60_000;
+/** What the bouncer's options say about admission. */
+export interface AdmissionSettings extends CallerSettings, LoginSettings, RationSettings {
+  readonly acceptPerSecond: number | undefined;
+  readonly windowMs: number | undefined;
+}
 
 /** Everything between a call's arrival and its handler. What costs least comes first. */
-export function createAdmission(house: House, { supersede, expire }: Orders): Interceptor {
-  const { name, settings, registry, pending, audit, clock } = house;
-  const {
-    store,
-    identify,
-    logins,
-    perUser,
-    perAddress,
-    addressOf,
-    acceptPerSecond,
-    windowMs = 0,
-    clockSkewMs,
-  } = settings;
-  const acceptor = () => createAcceptor(acceptPerSecond ?? Infinity, Math.max(windowMs, horizonMs), clock.now());
-  // ControlStreams come beside other streams, and have budgets of their own.
-  const accept = acceptPerSecond === undefined ? undefined : { stream: acceptor(), "control-stream": acceptor() };
-  let streams = 0;
-  // Told once each.
-  let missesAddresses = false;
-  let lineless = false;
-  let undated = false;
+export function createAdmission(parts: AdmissionParts): Interceptor {
+  const { settings, registry, pending, closing, audit, clock } = parts;
+  const refusals = createRefusals(audit, clock);
+  const callers = createCallers(settings, refusals, audit, clock);
+  const rations = createRations(settings, audit, clock);
+  const places = createLoginPlaces(settings, parts.supersede, audit, clock);
+  const tickets = createTickets(settings, clock);
+  const describe = createDescriptions(parts.name, clock);
 
   return (next) => async (request) => {
     if (request.service.typeName === AdminService.typeName) return next(request); // it has a door of its own
-    const raw = request.contextValues.get(rawRequestKey);
-    const line = raw && rawStreamOf(raw);
+    const rawRequest = request.contextValues.get(rawRequestKey);
+    const raw = rawRequest && rawStreamOf(rawRequest);
     if (!request.stream) {
-      const call = callOf(request, line?.peer);
-      await standing(await identified(call), call); // not inside: it will be over by itself
+      const call = callOf(request, raw?.peer);
+      await callers.check(await callers.identify(call), call); // not inside: it will be over by itself
       return next(request);
     }
-    const arrival = pending.enter();
-    let visit: AdmittedStream;
+    const waiting = pending.enter();
+    let admitted: AdmittedStream;
     try {
-      visit = await admit(request, line, arrival);
+      admitted = await admit(request, raw, waiting);
     } finally {
-      arrival.leave();
+      waiting.leave();
     }
-    return visit.run(next, request);
+    return admitted.run(next, request);
   };
 
   async function admit(
     request: StreamRequest,
-    line: RawStream | undefined,
-    arrival: PendingCall,
+    raw: RawStream | undefined,
+    waiting: PendingCall,
   ): Promise<AdmittedStream> {
-    const kind = request.service.typeName === ControlStreamService.typeName ? "control-stream" : "stream";
-    const call = callOf(request, line?.peer);
-    const refuse = refuser(call);
-    if (house.closing) {
-      line?.retire();
-      refuse(house.closing());
-    }
-    const ticket = accept?.[kind](clock.now(), clock.random());
-    if (ticket) {
-      const { at, reserved } = ticket;
-      refuse({ reason: "throttled", retryAt: new Date(at), reserved, message: "too many at once" });
-    }
-    const address = perAddress && addressFor(call);
-    if (perAddress && address !== undefined) {
-      await ration(perAddress, `${kind}:address:${address}`, "too many streams from this address", refuse);
-    }
-    const who = await identified(call);
-    if (perUser && who.user !== undefined) {
-      await ration(perUser, `${kind}:user:${who.user}`, "too many streams of this user", refuse);
-    }
-    await standing(who, call);
+    const kind = kindOf(request);
+    const call = callOf(request, raw?.peer);
+    const refusal = refusals(call);
+    if (closing.closed) raw?.retire();
+    const away = closing.words() ?? tickets(kind);
+    if (away) refusal.refuse(away);
+    await rations.takeForAddress(kind, call, refusal);
+    const who = await callers.identify(call);
+    await rations.takeForUser(kind, who, refusal);
+    await callers.check(who, call);
 
-    if (!line && !lineless) audit.warn({ method: call.method }, "contextValues is not set: nothing can be reset");
-    lineless ||= !line;
-    const visit = createAdmittedStream(streamFor(call, who, kind), who, line, (error) => {
-      audit.failure(error, `the handler of ${nameOf(request)} failed after its client was put out`);
+    if (!raw) audit.warnOnce({ method: call.method }, "contextValues is not set: nothing can be reset");
+    const admitted = createAdmittedStream(describe(call, who, kind), who, raw, (error) => {
+      audit.failure(error, `the handler of ${call.method} failed after its client was put out`);
     });
-    registry.add(visit);
-    let generation: number | undefined;
-    let inside = false;
-    const release = () => {
-      registry.remove(visit);
-      if (generation !== undefined) vacate(visit, generation);
-      generation = undefined;
-      if (inside) house.released(visit);
-    };
-    visit.gone.then(release);
-    try {
-      const missed = arrival.missed(who, visit.stream.id);
-      if (missed) refuse(missed.words);
-      await standing(who, call); // again: what was decided since is seen here, or finds the visit
-      if (kind === "stream") generation = await place(visit, refuse);
-      if (visit.life.aborted) throw new ConnectError("the client has left", Code.Canceled);
-      if (visit.goodbye) throw visit.goodbye;
-      if (house.closing) refuse(house.closing());
-    } catch (error) {
-      release();
-      visit.refuse();
-      throw error;
-    }
-    inside = true;
-    request.contextValues.set(admittedStreamKey, visit);
+    const leavePlace = await letIn(admitted, call, waiting);
+    admitted.gone.then(() => {
+      leavePlace();
+      parts.released(admitted);
+    });
+    request.contextValues.set(admittedStreamKey, admitted);
     audit.admitted();
-    if (who.expiresAt !== undefined) {
-      clock.sleep(Math.max(1, who.expiresAt - clock.now()), visit.life).then(
-        () => void expire(visit.stream.id).catch((error) => audit.failure(error, "a stream could not be expired")),
-        () => {}, // it is gone
-      );
-    }
-    return visit;
+    expireInTime(admitted);
+    return admitted;
   }
 
-  function streamFor({ method, peer }: IncomingCall, who: Who, kind: "stream" | "control-stream"): Stream {
+  /** Registers it, looks again at what has changed since it came, and takes its place. Answers with how to leave that. */
+  async function letIn(admitted: AdmittedStream, call: IncomingCall, waiting: PendingCall): Promise<() => void> {
+    const { who, stream } = admitted;
+    const refusal = refusals(call);
+    registry.add(admitted);
+    admitted.gone.then(() => registry.remove(admitted));
+    try {
+      const missed = waiting.missed(who, stream.id);
+      if (missed) refusal.refuse(missed.words);
+      await callers.check(who, call); // what was decided since is seen here, or finds the stream
+      const leavePlace = stream.controlStream ? () => {} : await places.take(admitted, refusal);
+      try {
+        if (admitted.life.aborted) throw new ConnectError("the client has left", Code.Canceled);
+        if (admitted.goodbye) throw admitted.goodbye;
+        const away = closing.words();
+        if (away) refusal.refuse(away);
+        return leavePlace;
+      } catch (error) {
+        leavePlace();
+        throw error;
+      }
+    } catch (error) {
+      registry.remove(admitted);
+      admitted.refuse();
+      throw error;
+    }
+  }
+
+  function expireInTime({ who: { expiresAt }, stream, life }: AdmittedStream): void {
+    if (expiresAt === undefined) return;
+    clock.sleep(Math.max(1, expiresAt - clock.now()), life).then(
+      () => void parts.expire(stream.id).catch((error) => audit.failure(error, "a stream could not be expired")),
+      () => {}, // it is gone
+    );
+  }
+}
+
+/** How far ahead tickets are given out, at least. */
+const horizonMs = 60_000;
+
+/** What who is one too many is refused with, if the server takes only so many in a second. */
+function createTickets({ acceptPerSecond, windowMs = 0 }: AdmissionSettings, clock: Clock) {
+  if (acceptPerSecond === undefined) return () => undefined;
+  const acceptor = () => createAcceptor(acceptPerSecond, Math.max(windowMs, horizonMs), clock.now());
+  const accept = { stream: acceptor(), "control-stream": acceptor() } satisfies { readonly [K in Kind]: unknown };
+  return (kind: Kind) => {
+    const ticket = accept[kind](clock.now(), clock.random());
+    if (!ticket) return undefined;
+    const { at, reserved } = ticket;
+    return { reason: "throttled", retryAt: new Date(at), reserved, message: "too many at once" } as const;
+  };
+}
+
+/** Streams are numbered in the order in which they came. */
+function createDescriptions(name: string, clock: Clock) {
+  let streams = 0;
+  return ({ method, peer }: IncomingCall, who: Who, kind: Kind): Stream => {
     const { user, session, device, tags } = who;
     const id = `${name}-${++streams}`;
     const since = new Date(clock.now());
     return { id, user, session, device, tags, method, controlStream: kind === "control-stream", peer, since };
-  }
-
-  function addressFor(call: IncomingCall): string | undefined {
-    try {
-      const address = addressOf(call);
-      if (address !== undefined) return networkOf(address);
-    } catch (error) {
-      audit.failure(error, "addressOf failed");
-      throw error;
-    }
-    if (!missesAddresses) audit.failure(new Error("is contextValues set?"), "rateLimits.perAddress knows no address");
-    missesAddresses = true;
-    return undefined;
-  }
-
-  async function ration(
-    limit: RateLimit,
-    key: string,
-    message: string,
-    refuse: (words: Words) => never,
-  ): Promise<void> {
-    const waitMs = await asked(() => store.take(limit, key), refuse);
-    if (waitMs !== undefined) refuse({ reason: "throttled", retryAt: new Date(clock.now() + waitMs), message });
-  }
-
-  async function identified(call: IncomingCall): Promise<Who> {
-    try {
-      const identity = await identify(call);
-      call.contextValues.set(identityKey, identity);
-      return whoIs(identity, call);
-    } catch (error) {
-      if (!isStatus(error)) audit.failure(error, "identify failed");
-      throw error;
-    }
-  }
-
-  /** Refuses whom something is held against. */
-  async function standing(who: Who, call: IncomingCall): Promise<void> {
-    const refuse = refuser(call, who);
-    const now = clock.now();
-    const restrictions = await asked(() => store.restrictions(keysOf(who), now), refuse);
-    const epoch = who.user === undefined ? undefined : await asked(() => store.epoch(who.user as string), refuse);
-    const found = judge(who, restrictions, epoch, now, clockSkewMs);
-    if (!found) return;
-    const { restriction, words } = found;
-    if (!restriction && epoch && who.epoch === undefined && who.issuedAt === undefined && !undated) {
-      undated = true;
-      audit.failure(
-        new Error("identify tells neither epoch nor issuedAt"),
-        "a user whose tokens were revoked is refused",
-      );
-    }
-    if (restriction?.once) await asked(() => store.consume(restriction), refuse);
-    refuse(words);
-  }
-
-  /** Takes a place among the user's logins, if these are limited. Answers with its generation. */
-  async function place({ who, stream }: AdmittedStream, refuse: (words: Words) => never): Promise<number | undefined> {
-    const { user, label } = who;
-    if (!logins || user === undefined) return undefined;
-    const session = placeOf(who, stream);
-    const claim = { user, session, device: who.device ?? session, label, ...logins, now: clock.now() };
-    const ruling = await asked(() => store.login(claim), refuse);
-    if (!ruling.admitted) return refuse({ reason: "superseded", by: ruling.by, message: "signed in elsewhere" });
-    for (const loser of ruling.losers) {
-      supersede({ user, ...JSON.parse(loser) }, label).catch((error) =>
-        audit.failure(error, "a session could not be superseded"),
-      );
-    }
-    return ruling.generation;
-  }
-
-  function vacate({ who, stream }: AdmittedStream, generation: number): void {
-    const leaving = async () => {
-      await store.logout(who.user as string, placeOf(who, stream), generation, clock.now());
-    };
-    leaving().catch((error) => audit.failure(error, "the store failed at a logout"));
-  }
-
-  /** An answer of the store's. Where there is none nobody is let in, and nobody is told that it is their fault. */
-  async function asked<T>(question: () => Awaitable<T>, refuse: (words: Words) => never): Promise<T> {
-    try {
-      return await question();
-    } catch (error) {
-      audit.failure(error, "the store failed at the door");
-      return refuse({ reason: "maintenance", message: "temporarily unavailable" });
-    }
-  }
-
-  function refuser({ method, peer }: IncomingCall, who?: Who) {
-    return (words: Words): never => {
-      audit.refusal(words, { method, peer, user: who?.user, session: who?.session });
-      throw goodbyeOf(words, clock.now());
-    };
-  }
+  };
 }
 
 function callOf(request: StreamRequest | UnaryRequest, peer: string | undefined): IncomingCall {
-  const { header, contextValues, signal } = request;
-  return { method: nameOf(request), header, peer, contextValues, signal };
-}
-
-/** What a login is known by, as a part of a selector: without a name of its session's, each stream is a login of its own. */
-function placeOf({ session }: Who, { id }: Stream): string {
-  return JSON.stringify(session === undefined ? { stream: id } : { session });
-}
-
-function nameOf({ service, method }: StreamRequest | UnaryRequest): string {
-  return `${service.typeName}/${method.name}`;
-}
-
-/** Thrown to tell the client something, in contrast to a defect. */
-function isStatus(error: unknown): boolean {
-  return error instanceof ConnectError;
+  const { service, method, header, contextValues, signal } = request;
+  return { method: `${service.typeName}/${method.name}`, header, peer, contextValues, signal };
 }

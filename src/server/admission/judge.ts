@@ -1,9 +1,11 @@
 import { builtInReasons } from "../../disconnect/reasons.js";
-import type { Epoch, Restriction, Words } from "../store/store.js";
+import { isRevoked } from "../store/revocation.js";
+import type { Epoch, Restriction } from "../store/store.js";
 import type { Who } from "../who/identity.js";
+import type { Words } from "../words/words.js";
 
 /** What a newcomer is refused with, and the restriction that says so, if it is one. */
-export interface Refusal {
+export interface Judgement {
   readonly words: Words;
   readonly restriction: Restriction | undefined;
 }
@@ -20,7 +22,7 @@ export function judge(
   epoch: Epoch | undefined,
   now: number,
   clockSkewMs: number,
-): Refusal | undefined {
+): Judgement | undefined {
   const [gravest] =
     restrictions.length > 1
       ? [...restrictions].sort((a, b) => graveness(a) - graveness(b) || end(b) - end(a))
@@ -31,7 +33,7 @@ export function judge(
   return undefined;
 }
 
-function refusal(message: string): Refusal {
+function refusal(message: string): Judgement {
   return { words: { reason: "unauthenticated", message }, restriction: undefined };
 }
 
@@ -42,14 +44,4 @@ function graveness({ words }: Restriction): number {
 
 function end({ until }: Restriction): number {
   return until ?? Number.POSITIVE_INFINITY;
-}
-
-/**
- * Whether credentials are from before the last revocation. An epoch is exact, whatever the clocks say. A time is held
- * against the revocation's: `iat` in a JWT has whole seconds, so one of the same second counts as before it. Credentials
- * that tell neither cannot be told to be fresh.
- */
-export function isRevoked({ epoch, issuedAt }: Who, revoked: Epoch, clockSkewMs: number): boolean {
-  if (epoch !== undefined) return epoch < revoked.number;
-  return issuedAt === undefined || Math.floor(issuedAt / 1000) * 1000 <= revoked.revokedAt + clockSkewMs;
 }

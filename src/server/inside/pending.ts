@@ -1,6 +1,6 @@
-import type { Verdict } from "../store/store.js";
 import type { Who } from "../who/identity.js";
 import { matches } from "../who/selector.js";
+import type { Verdict } from "../words/words.js";
 
 // A client that is on its way in while a verdict is carried out is not in the registry yet. Without this it would slip
 // through: the verdict finds nobody, and the newcomer is let in a moment later.
@@ -19,12 +19,12 @@ export interface PendingCalls {
 }
 
 export function createPendingCalls(): PendingCalls {
-  const inside = new Set<{ readonly from: number }>(); // in order, so the first has waited longest
+  const waiting = new Set<{ readonly from: number }>(); // in order, so the first has waited longest
   let verdicts: readonly Verdict[] = []; // no more than whoever is on the way may have missed
   let first = 0; // the number of the first of them
 
   function trim(): void {
-    const [longest] = inside;
+    const [longest] = waiting;
     if (!longest) [first, verdicts] = [first + verdicts.length, []];
     else if (longest.from > first) [first, verdicts] = [longest.from, verdicts.slice(longest.from - first)];
   }
@@ -32,18 +32,18 @@ export function createPendingCalls(): PendingCalls {
   return {
     enter() {
       const self = { from: first + verdicts.length };
-      inside.add(self);
+      waiting.add(self);
       return {
         missed: (who, stream) =>
           verdicts.slice(self.from - first).find(({ selector }) => matches(selector, who, stream)),
         leave() {
-          inside.delete(self);
+          waiting.delete(self);
           if (verdicts.length > 0) trim();
         },
       };
     },
     note(verdict) {
-      if (inside.size > 0) verdicts = [...verdicts, verdict];
+      if (waiting.size > 0) verdicts = [...verdicts, verdict];
       else first++;
     },
   };

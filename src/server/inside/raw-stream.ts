@@ -34,14 +34,14 @@ export function rawRequestOf(request: unknown): RawRequest | undefined {
   return raw as RawRequest;
 }
 
-export function rawStreamOf(raw: RawRequest): RawStream {
-  return "stream" in raw ? overHttp2(raw.stream) : overHttp1(raw);
+export function rawStreamOf(request: RawRequest): RawStream {
+  return "stream" in request ? overHttp2(request.stream) : overHttp1(request);
 }
 
 function overHttp2(stream: ServerHttp2Stream): RawStream {
   const { session } = stream;
   let finished = false;
-  const line: RawStream = {
+  const raw: RawStream = {
     peer: session?.socket?.remoteAddress,
     get flushed() {
       return finished && stream.sentTrailers !== undefined;
@@ -62,14 +62,14 @@ function overHttp2(stream: ServerHttp2Stream): RawStream {
     },
     cut() {
       // INTERNAL_ERROR is what ASP.NET's HttpContext.Abort() sends; CANCEL would read like the client's own abort.
-      const code = line.flushed ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR;
+      const code = raw.flushed ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR;
       if (!stream.destroyed) stream.close(code);
     },
   };
-  return line;
+  return raw;
 }
 
-const lingerMs = 50;
+const lookAgainMs = 50;
 
 /**
  * A client that never ends its own half would keep an answered call open for ever. It is asked to stop as RFC 9113, section
@@ -79,7 +79,7 @@ async function linger(stream: ServerHttp2Stream, session: ServerHttp2Stream["ses
   const over = new AbortController();
   stream.once("close", () => over.abort());
   while (!stream.destroyed) {
-    await systemClock.sleep(lingerMs, over.signal).catch(() => {}); // closed, as it should be
+    await systemClock.sleep(lookAgainMs, over.signal).catch(() => {}); // closed, as it should be
     if (stream.destroyed || !session || session.destroyed) return;
     if (stream.sentTrailers !== undefined && (session.state.outboundQueueSize ?? 0) === 0) {
       stream.close(constants.NGHTTP2_NO_ERROR);
@@ -101,7 +101,7 @@ function overHttp1(request: IncomingMessage): RawStream {
   const { socket } = request;
   let flushed = false;
   let retiring = false;
-  const line: RawStream = {
+  const raw: RawStream = {
     peer: socket.remoteAddress,
     get flushed() {
       return flushed;
@@ -126,11 +126,11 @@ function overHttp1(request: IncomingMessage): RawStream {
     },
     retire() {
       retiring = true;
-      if (!awaited.has(request)) line.onGone(() => {}); // for who was not let in
+      if (!awaited.has(request)) raw.onGone(() => {}); // for who was not let in
     },
     cut: () => destroy(socket),
   };
-  return line;
+  return raw;
 }
 
 /** By TCP RST, so that what a client does not read is not kept for it. Only TCP has one: TLS and Unix sockets close. */

@@ -1,11 +1,11 @@
 import { matches, type Selector } from "../who/selector.js";
 import type { AdmittedStream } from "./admitted-stream.js";
 
-/** Who is inside. Each visit removes itself and no other, so that an old teardown cannot remove a new registration. */
+/** Who is inside. Each stream removes itself and no other, so that an old teardown cannot remove a new registration. */
 export interface Registry {
   readonly size: number;
-  add(visit: AdmittedStream): void;
-  remove(visit: AdmittedStream): void;
+  add(admitted: AdmittedStream): void;
+  remove(admitted: AdmittedStream): void;
   /** In the order in which they came. */
   find(selector: Selector): readonly AdmittedStream[];
   /** How many different users and sessions are inside. */
@@ -43,20 +43,20 @@ export function createRegistry(): Registry {
     get size() {
       return byStream.size;
     },
-    add(visit) {
-      byStream.set(visit.stream.id, visit);
-      for (const [index, key] of placesOf(visit)) {
+    add(admitted) {
+      byStream.set(admitted.stream.id, admitted);
+      for (const [index, key] of placesOf(admitted)) {
         const there = index.get(key);
-        if (there) there.add(visit);
-        else index.set(key, new Set([visit]));
+        if (there) there.add(admitted);
+        else index.set(key, new Set([admitted]));
       }
     },
-    remove(visit) {
-      if (byStream.get(visit.stream.id) !== visit) return;
-      byStream.delete(visit.stream.id);
-      for (const [index, key] of placesOf(visit)) {
+    remove(admitted) {
+      if (byStream.get(admitted.stream.id) !== admitted) return;
+      byStream.delete(admitted.stream.id);
+      for (const [index, key] of placesOf(admitted)) {
         const there = index.get(key);
-        there?.delete(visit);
+        there?.delete(admitted);
         if (there?.size === 0) index.delete(key);
       }
     },

@@ -1,15 +1,14 @@
-import type { ServiceImpl } from "@connectrpc/connect";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { ControlStreamService } from "../../gen/farewell/v1/control_stream_pb.js";
-import { type Bouncer, houseOf } from "../bouncer.js";
-import { admittedStreamKey } from "../inside/admitted-stream.js";
+import type { Clock } from "../../ports/clock.js";
+import { type Bouncer, partsOf } from "../bouncer.js";
+import { type AdmittedStream, admittedStreamKey } from "../inside/admitted-stream.js";
+import type { ControlStreams } from "../verdict/control-streams.js";
 import { type Event, eventOf } from "../words/event-of.js";
 import { duration } from "../words/to-connect-error.js";
+import { createNews, type News } from "./news.js";
 
 export { ControlStreamService };
-
-/** Credentials that end are announced so many ms before. */
-const expiryNoticeMs = 60_000;
 
 /**
  * The control stream, optional on both sides: signs of life, what will happen, and the verdict itself, on a stream beside the
@@ -19,48 +18,55 @@ const expiryNoticeMs = 60_000;
  * router.service(ControlStreamService, controlStreamService(bouncer));
  */
 export function controlStreamService(bouncer: Bouncer): ServiceImpl<typeof ControlStreamService> {
-  const { clock, controlStreams, settings } = houseOf(bouncer);
+  const { clock, controlStreams, settings } = partsOf(bouncer);
   const { heartbeatMs, windowMs } = settings;
+  const heartbeatInterval = duration(heartbeatMs);
+  const returnWindow = windowMs === undefined ? {} : { returnWindow: duration(windowMs) };
   return {
     async *open(_, { values, signal }) {
-      const visit = values.get(admittedStreamKey);
-      if (!visit) throw new ConnectError("the bouncer's interceptor is not set", Code.Internal);
-      const untold: Event[] = [];
-      let wake = () => {};
-      const close = controlStreams.open(visit, (event) => {
-        untold.push(event);
-        wake();
-      });
-      visit.life.addEventListener("abort", close, { once: true }); // a stalled reader never resumes the generator
-      const { expiresAt } = visit.who;
-      if (expiresAt !== undefined) {
-        const words = { reason: "unauthenticated", message: "the credentials will expire" } as const;
-        clock.sleep(Math.max(0, expiresAt - expiryNoticeMs - clock.now()), visit.life).then(
-          () => controlStreams.post([visit], eventOf("notice", words, clock.now(), expiresAt)),
-          () => {}, // it is gone
-        );
-      }
+      const admitted = values.get(admittedStreamKey);
+      if (!admitted) throw new ConnectError("the bouncer's interceptor is not set", Code.Internal);
+      const news = createNews<Event>();
+      const close = controlStreams.open(admitted, news.tell);
+      admitted.life.addEventListener("abort", close, { once: true }); // a stalled reader never resumes the generator
+      signal.addEventListener("abort", news.wake, { once: true });
+      announceExpiry(admitted, controlStreams, clock);
       try {
-        const heartbeatInterval = duration(heartbeatMs);
-        const returnWindow = windowMs === undefined ? {} : { returnWindow: duration(windowMs) };
         yield { event: { case: "welcome", value: { heartbeatInterval, ...returnWindow } } };
         for (;;) {
-          for (let event = untold.shift(); event; event = untold.shift()) yield { event };
+          for (let event = news.take(); event; event = news.take()) yield { event };
           if (signal.aborted) return;
-          const timer = new AbortController();
-          wake = () => timer.abort();
-          signal.addEventListener("abort", wake, { once: true });
           // Up to a fifth earlier, so that ten thousand that came together do not stay together.
-          const due = clock.sleep(heartbeatMs * (1 - clock.random() / 5), timer.signal).then(
-            () => true,
-            () => false,
-          );
-          if (await due) untold.push({ case: "heartbeat", value: {} });
-          signal.removeEventListener("abort", wake);
+          if (await isSilent(news, heartbeatMs * (1 - clock.random() / 5), clock)) {
+            news.tell({ case: "heartbeat", value: {} });
+          }
         }
       } finally {
         close();
       }
     },
   };
+}
+
+/** Whether there was nothing to tell for so long. */
+async function isSilent(news: News<unknown>, ms: number, clock: Clock): Promise<boolean> {
+  const timer = new AbortController();
+  news.wait(() => timer.abort());
+  return await clock.sleep(ms, timer.signal).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Credentials that end are announced so many ms before. */
+const expiryNoticeMs = 60_000;
+
+function announceExpiry(admitted: AdmittedStream, controlStreams: ControlStreams, clock: Clock): void {
+  const { expiresAt } = admitted.who;
+  if (expiresAt === undefined) return;
+  const words = { reason: "unauthenticated", message: "the credentials will expire" } as const;
+  clock.sleep(Math.max(0, expiresAt - expiryNoticeMs - clock.now()), admitted.life).then(
+    () => controlStreams.post([admitted], eventOf("notice", words, clock.now(), expiresAt)),
+    () => {}, // it is gone
+  );
 }

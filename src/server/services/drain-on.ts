@@ -1,7 +1,8 @@
 import { functionOr, invalid, numberIn, oneOf } from "../../check/invalid.js";
-import { type Bouncer, houseOf } from "../bouncer.js";
-import { checkDrainOptions, DrainingError, type DrainOptions } from "../drain/drain.js";
-import type { Report } from "../verdict/evict.js";
+import { type Bouncer, partsOf } from "../bouncer.js";
+import { DrainingError } from "../drain/drain.js";
+import { checkDrainOptions, type DrainOptions } from "../drain/options.js";
+import type { Report } from "../inside/report.js";
 
 /** A signal that asks a process to end. */
 export type Signal = (typeof knownSignals)[number];
@@ -28,7 +29,7 @@ export function drainOn(
   bouncer: Bouncer,
   { backAfterMs, onDrained, ...options }: DrainOnOptions = {},
 ): () => void {
-  const { clock, audit, settings } = houseOf(bouncer);
+  const { clock, audit, settings } = partsOf(bouncer);
   if (!Array.isArray(signals) || signals.length === 0)
     throw invalid("signals", signals, 'an array such as ["SIGTERM"]');
   for (const signal of signals) oneOf("signals", signal, knownSignals);

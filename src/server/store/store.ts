@@ -1,23 +1,5 @@
-import type { DisconnectInit } from "../../disconnect/disconnect.js";
-import type { BuiltInReason } from "../../disconnect/reasons.js";
 import type { RateLimit } from "../../policy/rate-limit.js";
-import type { Selector } from "../who/selector.js";
-
-/** What a client is told: a Disconnect before it is on the wire. */
-export type Words = DisconnectInit<BuiltInReason>;
-
-/** One decision about clients: the same object in the store, in the audit and on the wire. */
-export interface Verdict {
-  /** Names the decision in logs and outcomes. */
-  readonly id: string;
-  readonly at: Date;
-  readonly selector: Selector;
-  readonly words: Words;
-  /** Who decided, for the audit. Never sent. */
-  readonly by: string | undefined;
-  /** Why, for the audit. Never sent. */
-  readonly note: string | undefined;
-}
+import type { Verdict, Words } from "../words/words.js";
 
 /** What is said at the door to whoever comes under a key. */
 export interface Restriction {

@@ -4,10 +4,10 @@ import type { Event } from "../words/event-of.js";
 
 /** The control streams that are open, and a way to speak on them. */
 export interface ControlStreams {
-  /** `post` is called with what is to be said on this visit, which is a control stream. Returns the removal. */
-  open(visit: AdmittedStream, post: (event: Event) => void): () => void;
-  /** The controlStreams of the sessions that these visits belong to. */
-  of(visits: readonly AdmittedStream[]): readonly AdmittedStream[];
+  /** `post` is called with what is to be said on this stream, which is a control stream. Returns the removal. */
+  open(admitted: AdmittedStream, post: (event: Event) => void): () => void;
+  /** The control streams of the sessions that these streams belong to. */
+  of(streams: readonly AdmittedStream[]): readonly AdmittedStream[];
   /** Speaks on each. Returns how many there were. */
   post(controlStreams: readonly AdmittedStream[], event: Event): number;
 }
@@ -15,9 +15,9 @@ export interface ControlStreams {
 export function createControlStreams(registry: Registry): ControlStreams {
   const posts = new Map<AdmittedStream, (event: Event) => void>();
 
-  function find(visits: readonly AdmittedStream[]): ReadonlySet<AdmittedStream> {
+  function find(streams: readonly AdmittedStream[]): ReadonlySet<AdmittedStream> {
     const sessions = new Map<string, AdmittedStream["who"]>();
-    for (const { who } of visits) {
+    for (const { who } of streams) {
       if (who.session !== undefined) sessions.set(JSON.stringify([who.user, who.session]), who);
     }
     const found = new Set<AdmittedStream>();
@@ -28,11 +28,11 @@ export function createControlStreams(registry: Registry): ControlStreams {
   }
 
   return {
-    open(visit, post) {
-      posts.set(visit, post);
-      return () => void posts.delete(visit);
+    open(admitted, post) {
+      posts.set(admitted, post);
+      return () => void posts.delete(admitted);
     },
-    of: (visits) => (posts.size === 0 ? [] : [...find(visits)]),
+    of: (streams) => (posts.size === 0 ? [] : [...find(streams)]),
     post(controlStreams, event) {
       for (const controlStream of controlStreams) posts.get(controlStream)?.(event);
       return controlStreams.length;

@@ -1,90 +1,61 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../ports/clock.js";
-import type { AdmittedStream, Ending, Stream } from "../inside/admitted-stream.js";
+import type { AdmittedStream } from "../inside/admitted-stream.js";
+import { eventOf } from "../words/event-of.js";
+import { goodbyeOf } from "../words/goodbye.js";
+import type { Verdict, Words } from "../words/words.js";
+import type { ControlStreams } from "./control-streams.js";
+import { cut, type Ended, tellThenForce } from "./force.js";
 
-/** What has come of a verdict. `matched` is the sum of the next four. */
-export interface Report {
-  /** Streams that were inside and meant. */
-  readonly matched: number;
-  /** Ended with the reason: all of it was handed to the operating system. */
-  readonly told: number;
-  /** Had to be reset. */
-  readonly forced: number;
-  /** Were gone by themselves before they could be told. */
-  readonly left: number;
-  /** Could neither be told nor reset. That takes a bouncer whose `contextValues` is not set. */
-  readonly failed: number;
-  /** The id of the verdict; `undefined` for a dry run. */
-  readonly verdict: string | undefined;
-  /** The streams, if `details` was set. */
-  readonly streams?: readonly { readonly stream: Stream; readonly outcome: Ending | "matched" }[];
+/** How streams are ended. */
+export interface Eviction {
+  /** What was recorded before. */
+  readonly verdict: Verdict;
+  /** What these clients are told: the verdict's words, or with a time of their own. */
+  readonly words: Words;
+  readonly mode: "tell" | "abort";
+  readonly forceAfterMs: number;
 }
 
-/** A stream that was cut is gone at once; only where it cannot be cut is this waited for. */
-const goneWithinMs = 1_000;
-const tellAtOnce = 100;
+/** Ends streams for a verdict, and lets the control streams beside them know. */
+export type Evict = (streams: readonly AdmittedStream[], eviction: Eviction) => Promise<Ended>;
 
-/**
- * Tell, then force: ends the visits with the goodbye, and resets those that have not ended after `forceAfterMs`. Neither
- * a handler that does not listen nor a reader that does not read holds it up for longer.
- */
-export async function evict(
-  visits: readonly AdmittedStream[],
-  goodbye: ConnectError,
-  forceAfterMs: number,
-  clock: Clock,
-): Promise<readonly Ending[]> {
-  for (const [index, visit] of visits.entries()) {
-    visit.tell(goodbye);
-    // Of ten thousand the first would hear of it only after the last was told, if it were one turn of the event loop.
-    if (index % tellAtOnce === tellAtOnce - 1) await turn();
-  }
-  await within(visits, forceAfterMs, clock);
-  return await cut(visits, goodbye, clock);
-}
+/** Words on a control stream leave before what they explain, if they leave within so many ms. */
+const headStartMs = 50;
 
-/** Force alone, without a word. */
-export async function cut(
-  visits: readonly AdmittedStream[],
-  goodbye: ConnectError,
-  clock: Clock,
-): Promise<readonly Ending[]> {
-  const left = visits.filter(({ life }) => !life.aborted);
-  for (const visit of left) visit.cut(goodbye);
-  await within(left, goneWithinMs, clock);
-  return await Promise.all(
-    visits.map((visit): Ending | Promise<Ending> => (visit.life.aborted ? visit.gone : "failed")),
-  );
-}
-
-/** Resolves when all are gone, or when the time is up. */
-async function within(visits: readonly AdmittedStream[], ms: number, clock: Clock): Promise<void> {
-  const timer = new AbortController();
-  const gone = Promise.all(visits.map(({ gone }) => gone));
-  if (visits.some(({ life }) => !life.aborted)) {
-    await Promise.race([gone, clock.sleep(ms, timer.signal).catch(() => {})]); // rejects only when not wanted any more
-  }
-  timer.abort();
-}
-
-/** Counts how the streams have ended. */
-export function reportOf(
-  visits: readonly AdmittedStream[],
-  outcomes: readonly (Ending | "matched")[],
-  verdict: string | undefined,
-  details: boolean,
-): Report {
-  const count = (ending: Ending) => outcomes.filter((outcome) => outcome === ending).length;
-  return {
-    matched: visits.length,
-    told: count("told"),
-    forced: count("forced"),
-    left: count("left"),
-    failed: count("failed"),
-    verdict,
-    ...(details && {
-      streams: visits.map(({ stream }, index) => ({ stream, outcome: outcomes[index] as Ending | "matched" })),
-    }),
+export function createEvict(controlStreams: ControlStreams, clock: Clock): Evict {
+  return async (streams, { verdict, words, mode, forceAfterMs }) => {
+    const goodbye = goodbyeOf(words, clock.now(), verdict);
+    const among = new Set(streams);
+    const beside = controlStreams.of(streams);
+    const witnesses = beside.filter((controlStream) => !among.has(controlStream));
+    controlStreams.post(witnesses, eventOf("verdict", words, clock.now()));
+    if (mode === "tell") return await tellThenForce(streams, goodbye, forceAfterMs, clock);
+    const messengers = beside.filter((controlStream) => among.has(controlStream));
+    return await abort(streams, { messengers, witnesses, goodbye, forceAfterMs });
   };
+
+  /** Cuts all but the control streams: these are told, and first, for they explain what happens to the others. */
+  async function abort(streams: readonly AdmittedStream[], { messengers, witnesses, ...how }: Abort): Promise<Ended> {
+    const explain = new Set(messengers);
+    const telling = tellThenForce(messengers, how.goodbye, how.forceAfterMs, clock);
+    if (messengers.length + witnesses.length > 0) {
+      const timer = new AbortController();
+      const headStart = clock.sleep(headStartMs, timer.signal).catch(() => {}); // all were told before
+      await (witnesses.length > 0 ? headStart : Promise.race([telling, headStart]));
+      timer.abort();
+    }
+    const others = streams.filter((admitted) => !explain.has(admitted));
+    const [told, rest] = await Promise.all([telling, cut(others, how.goodbye, clock)]);
+    return new Map(streams.map((admitted) => [admitted, told.get(admitted) ?? rest.get(admitted) ?? "failed"]));
+  }
+}
+
+interface Abort {
+  /** The control streams among those that are ended. */
+  readonly messengers: readonly AdmittedStream[];
+  /** Those beside them, which go on. */
+  readonly witnesses: readonly AdmittedStream[];
+  readonly goodbye: ConnectError;
+  readonly forceAfterMs: number;
 }

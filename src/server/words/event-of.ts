@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { OpenResponseSchema } from "../../gen/farewell/v1/control_stream_pb.js";
-import type { Words } from "../store/store.js";
 import { detailOf, duration, localizedOf, messageOf } from "./to-connect-error.js";
+import type { Words } from "./words.js";
 
 /** What is said on a control stream. */
 export type Event = NonNullable<MessageInitShape<typeof OpenResponseSchema>["event"]>;

@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { Verdict, Words } from "../store/store.js";
 import { toConnectError } from "./to-connect-error.js";
+import type { Verdict, Words } from "./words.js";
 
 const verdicts = new WeakMap<object, Verdict>();
 const lasting = new WeakMap<Words, ConnectError>();

@@ -1,0 +1,27 @@
+import type { Words } from "../words/words.js";
+
+/** Whether newcomers are refused because the server goes away, and with what. */
+export interface Closing {
+  /** What the next newcomer is refused with, with a time of its own; `undefined`: the door is open. */
+  words(): Words | undefined;
+  readonly closed: boolean;
+  /** @param words asked for each newcomer */
+  close(words: () => Words): void;
+  reopen(): void;
+}
+
+export function createClosing(): Closing {
+  let refuseWith: (() => Words) | undefined;
+  return {
+    words: () => refuseWith?.(),
+    get closed() {
+      return refuseWith !== undefined;
+    },
+    close(words) {
+      refuseWith = words;
+    },
+    reopen() {
+      refuseWith = undefined;
+    },
+  };
+}

@@ -1,0 +1,19 @@
+/** The part of a pino logger that is used. Nothing secret is logged: no headers, no tokens, no bodies. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** A logger that never throws: one that does must not keep a verdict from being carried out. */
+export function safeLogger(logger: Logger | undefined, reportError: (error: unknown) => void): Logger {
+  const at = (level: keyof Logger) => (fields: object, message: string) => {
+    try {
+      logger?.[level](fields, message);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}

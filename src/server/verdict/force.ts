@@ -1,0 +1,51 @@
+import { setImmediate as turn } from "node:timers/promises";
+import type { ConnectError } from "@connectrpc/connect";
+import type { Clock } from "../../ports/clock.js";
+import type { AdmittedStream, Ending } from "../inside/admitted-stream.js";
+
+/** How each stream has ended, in the order of the streams. */
+export type Ended = ReadonlyMap<AdmittedStream, Ending>;
+
+/** A stream that was cut is gone at once; only where it cannot be cut is this waited for. */
+const goneWithinMs = 1_000;
+const tellAtOnce = 100;
+
+/**
+ * Tell, then force: ends the streams with the goodbye, and resets those that have not ended after `forceAfterMs`. Neither
+ * a handler that does not listen nor a reader that does not read holds it up for longer.
+ */
+export async function tellThenForce(
+  streams: readonly AdmittedStream[],
+  goodbye: ConnectError,
+  forceAfterMs: number,
+  clock: Clock,
+): Promise<Ended> {
+  for (const [index, admitted] of streams.entries()) {
+    admitted.tell(goodbye);
+    // Of ten thousand the first would hear of it only after the last was told, if it were one turn of the event loop.
+    if (index % tellAtOnce === tellAtOnce - 1) await turn();
+  }
+  await within(streams, forceAfterMs, clock);
+  return await cut(streams, goodbye, clock);
+}
+
+/** Force alone, without a word. */
+export async function cut(streams: readonly AdmittedStream[], goodbye: ConnectError, clock: Clock): Promise<Ended> {
+  const left = streams.filter(({ life }) => !life.aborted);
+  for (const admitted of left) admitted.cut(goodbye);
+  await within(left, goneWithinMs, clock);
+  const endings = streams.map(
+    async (admitted) => [admitted, admitted.life.aborted ? await admitted.gone : "failed"] as const,
+  );
+  return new Map(await Promise.all(endings));
+}
+
+/** Resolves when all are gone, or when the time is up. */
+async function within(streams: readonly AdmittedStream[], ms: number, clock: Clock): Promise<void> {
+  const timer = new AbortController();
+  const gone = Promise.all(streams.map(({ gone }) => gone));
+  if (streams.some(({ life }) => !life.aborted)) {
+    await Promise.race([gone, clock.sleep(ms, timer.signal).catch(() => {})]); // rejects only when not wanted any more
+  }
+  timer.abort();
+}
