@@ -50,8 +50,8 @@ export { ControlStreamService, controlStreamService } from "./services/control-s
 export { type DrainOnOptions, drainOn, type Signal } from "./services/drain-on.js";
 export { memoryStore } from "./store/memory-store.js";
 export type { Awaitable, Entry, Epoch, LoginRequest, LoginResult, Restriction, Store } from "./store/store.js";
+export { LimitError } from "./verdict/limit-error.js";
 export type { VerdictOptions } from "./verdict/options.js";
-export { LimitError } from "./verdict/verdicts.js";
 export { type Identify, type Identity, type IncomingCall, identityOf } from "./who/identity.js";
 export type { Selector } from "./who/selector.js";
 export { verdictOf } from "./words/goodbye.js";

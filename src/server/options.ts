@@ -2,7 +2,7 @@ import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../c
 import { checkRateLimit } from "../check/rate-limit.js";
 import type { RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
-import type { AdmissionSettings } from "./admission/admission.js";
+import type { AdmissionSettings } from "./admission/parts.js";
 import type { Logger } from "./audit/logger.js";
 import { memoryStore } from "./store/memory-store.js";
 import type { Store } from "./store/store.js";

@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import type { ServerHttp2Stream } from "node:http2";
 import type { RawRequest } from "../../src/server/inside/raw-stream.js";
 
-/** What is below a call, without a socket: as much of an HTTP/2 stream of Node's as a line reads. */
+/** What is below a call, without a socket: as much of an HTTP/2 stream of Node's as a raw stream reads. */
 export interface FakeStream {
   /** For `rawStreamOf`, or for the context value `rawRequestKey`. */
   readonly raw: RawRequest;

@@ -5,7 +5,7 @@ import { memoryStore, verdictOf } from "../../src/server/index.js";
 import { createFakeStream } from "./fake-stream.js";
 import { type Caller, openVenue } from "./venue.js";
 
-/** Somebody is kicked, and the line ends so; then they knock again and again. */
+/** Somebody is kicked, and the stream ends so; then they knock again and again. */
 async function kicked(caller: Caller, end: "finish" | "vanish", options: Parameters<typeof openVenue>[0] = {}) {
   const venue = openVenue(options);
   const below = createFakeStream();

@@ -5,7 +5,7 @@ import { createRegistry } from "../../src/server/inside/registry.js";
 import { type Identity, whoIs } from "../../src/server/who/identity.js";
 import { matches, type Selector } from "../../src/server/who/selector.js";
 
-function visit(id: string, identity: Identity): AdmittedStream {
+function admitted(id: string, identity: Identity): AdmittedStream {
   const who = whoIs(identity, { header: new Headers() });
   const { user, session, device, tags } = who;
   const stream = {
@@ -26,10 +26,10 @@ describe("the registry", () => {
   test("finds who matches, in the order in which they came", () => {
     const registry = createRegistry();
     const all = [
-      visit("1", { user: "ann", session: "s1", tags: ["lobby"] }),
-      visit("2", { user: "bob", session: "s2", tags: ["lobby", "arena"] }),
-      visit("3", { user: "ann", session: "s3" }),
-      visit("4", {}),
+      admitted("1", { user: "ann", session: "s1", tags: ["lobby"] }),
+      admitted("2", { user: "bob", session: "s2", tags: ["lobby", "arena"] }),
+      admitted("3", { user: "ann", session: "s3" }),
+      admitted("4", {}),
     ];
     for (const one of all) registry.add(one);
     const ids = (selector: Selector) => registry.find(selector).map(({ stream }) => stream.id);
@@ -46,7 +46,7 @@ describe("the registry", () => {
 
   test("an old teardown does not remove a new registration of the same name", () => {
     const registry = createRegistry();
-    const [old, fresh] = [visit("1", { user: "ann" }), visit("1", { user: "ann" })];
+    const [old, fresh] = [admitted("1", { user: "ann" }), admitted("1", { user: "ann" })];
     registry.add(old);
     registry.remove(old);
     registry.add(fresh);
@@ -58,18 +58,18 @@ describe("the registry", () => {
 
   test("removing who was never inside changes nothing", () => {
     const registry = createRegistry();
-    registry.add(visit("1", { user: "ann" }));
-    registry.remove(visit("2", { user: "ann" }));
+    registry.add(admitted("1", { user: "ann" }));
+    registry.remove(admitted("2", { user: "ann" }));
     expect(registry.counts()).toEqual({ streams: 1, users: 1, sessions: 0 });
   });
 
   test("a list that was taken does not change while people leave", () => {
     const registry = createRegistry();
-    const visits = ["1", "2", "3"].map((id) => visit(id, { user: "ann" }));
-    for (const one of visits) registry.add(one);
+    const streams = ["1", "2", "3"].map((id) => admitted(id, { user: "ann" }));
+    for (const one of streams) registry.add(one);
     const found = registry.find({ user: "ann" });
     for (const one of found) registry.remove(one);
-    expect(found).toEqual(visits);
+    expect(found).toEqual(streams);
     expect(registry.counts()).toEqual({ streams: 0, users: 0, sessions: 0 });
   });
 
@@ -85,7 +85,7 @@ describe("the registry", () => {
         let plain: AdmittedStream[] = [];
         for (const [index, step] of steps.entries()) {
           if ("comes" in step) {
-            const one = visit(String(index), step.comes);
+            const one = admitted(String(index), step.comes);
             registry.add(one);
             plain.push(one);
           } else {
@@ -96,7 +96,7 @@ describe("the registry", () => {
         }
         const meant = plain.filter(({ who, stream }) => matches(given, who, stream.id));
         expect(registry.find(given)).toEqual(meant);
-        const different = (of: (visit: AdmittedStream) => string | undefined) =>
+        const different = (of: (admitted: AdmittedStream) => string | undefined) =>
           new Set(plain.map(of).filter((value) => value !== undefined)).size;
         expect(registry.counts()).toEqual({
           streams: plain.length,

@@ -37,7 +37,7 @@ export interface Guest {
   leave(): void;
 }
 
-/** Who calls. `below`: the line, if it has one. `claim`: the client's own name for its session. */
+/** Who calls. `below`: the raw stream, if it has one. `claim`: the client's own name for its session. */
 export type Caller = Identity & { readonly below?: FakeStream; readonly claim?: string };
 
 export interface Venue {

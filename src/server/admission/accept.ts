@@ -1,5 +1,8 @@
 import { isIPv6 } from "node:net";
 import { fullBucket, type RateLimit, take } from "../../policy/rate-limit.js";
+import type { Clock } from "../../ports/clock.js";
+import type { Words } from "../words/words.js";
+import type { Kind } from "./kind.js";
 import { type Ledger, reserve } from "./ledger.js";
 
 /** When somebody who was refused may come: at a time that nobody else has, or, beyond the horizon, at any. */
@@ -31,6 +34,31 @@ export function createAcceptor(
     if (ticket.at > now + horizonMs) return { at: Math.ceil(now + horizonMs * random), reserved: false };
     ledger = ticket.ledger;
     return { at: Math.ceil(ticket.at), reserved: true };
+  };
+}
+
+/** What the bouncer's options say about how many are let in. */
+export interface AcceptSettings {
+  readonly acceptPerSecond: number | undefined;
+  readonly windowMs: number | undefined;
+}
+
+/** How far ahead tickets are given out, at least. */
+const leastHorizonMs = 60_000;
+
+/** What who is one too many is refused with, if the server takes only so many in a second. */
+export function createTickets(
+  { acceptPerSecond, windowMs = 0 }: AcceptSettings,
+  clock: Clock,
+): (kind: Kind) => Words | undefined {
+  if (acceptPerSecond === undefined) return () => undefined;
+  const acceptor = () => createAcceptor(acceptPerSecond, Math.max(windowMs, leastHorizonMs), clock.now());
+  const accept = { stream: acceptor(), "control-stream": acceptor() } satisfies { readonly [K in Kind]: unknown };
+  return (kind) => {
+    const ticket = accept[kind](clock.now(), clock.random());
+    if (!ticket) return undefined;
+    const { at, reserved } = ticket;
+    return { reason: "throttled", retryAt: new Date(at), reserved, message: "too many at once" };
   };
 }
 

@@ -3,7 +3,7 @@ import type { Audit } from "../audit/audit.js";
 import { DrainingError } from "../drain/drain.js";
 import { rawRequestKey, rawStreamOf } from "../inside/raw-stream.js";
 import type { Report } from "../inside/report.js";
-import { LimitError } from "../verdict/verdicts.js";
+import { LimitError } from "../verdict/limit-error.js";
 import type { Selector } from "../who/selector.js";
 
 /** A call of the admin service, before it is allowed. */

@@ -12,21 +12,9 @@ import type { Verdict, Words } from "../words/words.js";
 import type { ControlStreams } from "./control-streams.js";
 import { createEvict, type Evict } from "./evict.js";
 import type { Ended } from "./force.js";
+import { LimitError } from "./limit-error.js";
 import { type Attribution, checkVerdictOptions, type VerdictDefaults, type VerdictOptions } from "./options.js";
 import { type NewRestriction, remindersFor } from "./reminders.js";
-
-/** More streams matched than was allowed: nothing was done. */
-export class LimitError extends Error {
-  override readonly name = "LimitError";
-  readonly matched: number;
-  readonly limit: number;
-
-  constructor(reason: string, matched: number, limit: number) {
-    super(`${reason}: ${matched} streams match, but the limit is ${limit}: nothing was done; a higher limit allows it`);
-    this.matched = matched;
-    this.limit = limit;
-  }
-}
 
 /** What is decided, before it is recorded. */
 export interface NewVerdict {

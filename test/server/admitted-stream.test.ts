@@ -9,7 +9,7 @@ const bye = new ConnectError("bye", Code.PermissionDenied);
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 type Handler = (request: StreamRequest) => Promise<unknown>;
 
-/** A visit whose handler is the test's, with the client's abort in its hands. */
+/** A stream whose handler is the test's, with the client's abort in its hands. */
 function createScene(below?: FakeStream) {
   const who = whoIs({ user: "ann" }, { header: new Headers() });
   const { user, session, device, tags } = who;
@@ -25,11 +25,11 @@ function createScene(below?: FakeStream) {
     since: new Date(0),
   };
   const late: unknown[] = [];
-  const visit = createAdmittedStream(stream, who, below && rawStreamOf(below.raw), (error) => late.push(error));
+  const admitted = createAdmittedStream(stream, who, below && rawStreamOf(below.raw), (error) => late.push(error));
   const client = new AbortController();
   const input = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
   const request = { stream: true, signal: client.signal, message: input } as unknown as StreamRequest;
-  return { visit, late, client, run: (handler: Handler) => visit.run(handler, request) };
+  return { admitted, late, client, run: (handler: Handler) => admitted.run(handler, request) };
 }
 
 const serving = (message: AsyncIterable<unknown>) => async () => ({ message }) as unknown as StreamResponse;
@@ -51,7 +51,7 @@ const isOver = ({ life }: AdmittedStream) => life.aborted;
 
 describe("a stream that is put out", () => {
   test("gets the goodbye as its handler's reason and its reader's error; the handler's `finally` runs", async () => {
-    const { visit, run, late } = createScene();
+    const { admitted, run, late } = createScene();
     let cleanedUp = false;
     let reason: unknown;
     const reader = await readerOf(
@@ -62,25 +62,25 @@ describe("a stream that is put out", () => {
     );
     expect(await reader.next()).toEqual({ done: false, value: 1 });
     const next = reader.next();
-    visit.tell(bye);
+    admitted.tell(bye);
     await expect(next).rejects.toBe(bye);
     await turn();
-    expect([reason === bye, cleanedUp, visit.goodbye === bye, late]).toEqual([true, true, true, []]);
-    expect(await visit.gone).toBe("told");
+    expect([reason === bye, cleanedUp, admitted.goodbye === bye, late]).toEqual([true, true, true, []]);
+    expect(await admitted.gone).toBe("told");
   });
 
   test("before its handler has answered, gets the goodbye instead of the answer", async () => {
-    const { visit, run } = createScene();
+    const { admitted, run } = createScene();
     const answer = run(() => new Promise(() => {}));
-    visit.tell(bye);
+    admitted.tell(bye);
     await expect(answer).rejects.toBe(bye);
-    expect(await visit.gone).toBe("told");
+    expect(await admitted.gone).toBe("told");
   });
 
   test("before it was let in, does not reach its handler", async () => {
-    const { visit, run } = createScene();
+    const { admitted, run } = createScene();
     let reached = false;
-    visit.tell(bye);
+    admitted.tell(bye);
     await expect(
       run(async () => {
         reached = true;
@@ -91,9 +91,9 @@ describe("a stream that is put out", () => {
 
   test("in any moment around the one in which its handler answers, is put out all the same", async () => {
     for (let delay = 0; delay < 12; delay++) {
-      const { visit, run } = createScene();
+      const { admitted, run } = createScene();
       const response = run(async ({ signal }) => {
-        void later(delay, () => visit.tell(bye));
+        void later(delay, () => admitted.tell(bye));
         return serving(endless(signal))();
       });
       const outcome = (async () => {
@@ -101,52 +101,52 @@ describe("a stream that is put out", () => {
         for (;;) await reader.next();
       })();
       await expect(outcome).rejects.toBe(bye);
-      expect(await visit.gone).toBe("told");
+      expect(await admitted.gone).toBe("told");
     }
   });
 
   test("is put out once: the first goodbye stands", async () => {
-    const { visit, run } = createScene();
+    const { admitted, run } = createScene();
     const reader = await readerOf(run(({ signal }) => serving(endless(signal))()));
-    visit.tell(bye);
-    visit.tell(new ConnectError("second"));
-    visit.cut(new ConnectError("third"));
+    admitted.tell(bye);
+    admitted.tell(new ConnectError("second"));
+    admitted.cut(new ConnectError("third"));
     await expect(reader.next()).rejects.toBe(bye);
-    expect(visit.goodbye).toBe(bye);
+    expect(admitted.goodbye).toBe(bye);
   });
 
   test("does not wait for a handler that ignores its signal", async () => {
-    const { visit, run } = createScene();
+    const { admitted, run } = createScene();
     const stuck = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
     const reader = await readerOf(run(serving(stuck)));
     const next = reader.next();
-    visit.tell(bye);
+    admitted.tell(bye);
     await expect(next).rejects.toBe(bye);
-    expect(await visit.gone).toBe("told");
+    expect(await admitted.gone).toBe("told");
   });
 
   test("takes the handler's input away, too", async () => {
-    const { visit, run } = createScene();
+    const { admitted, run } = createScene();
     let heard: unknown;
     const answer = run(async ({ message }) => {
       const reader = (message as AsyncIterable<unknown>)[Symbol.asyncIterator]();
       heard = await reader.next().catch((error: unknown) => error);
       throw heard;
     });
-    visit.tell(bye);
+    admitted.tell(bye);
     await expect(answer).rejects.toBe(bye);
     await turn();
     expect(heard).toBe(bye);
   });
 
   test("reports a handler that fails afterwards, and not one that merely stops", async () => {
-    const { visit, run, late } = createScene();
+    const { admitted, run, late } = createScene();
     const reader = await readerOf(
       run(async ({ signal }) => serving(endless(signal, () => raise(new Error("in finally"))))()),
     );
     await reader.next();
     const next = reader.next();
-    visit.tell(bye);
+    admitted.tell(bye);
     await expect(next).rejects.toBe(bye);
     await turn();
     expect(late.map(String)).toEqual(["Error: in finally"]);
@@ -155,7 +155,7 @@ describe("a stream that is put out", () => {
       polite.run(async ({ signal }) => serving(endless(signal, () => raise(signal.reason)))()),
     );
     await second.next();
-    polite.visit.tell(bye);
+    polite.admitted.tell(bye);
     await expect(second.next()).rejects.toBe(bye);
     await turn();
     expect(polite.late).toEqual([]);
@@ -171,20 +171,20 @@ function raise(error: unknown): never {
   throw error;
 }
 
-describe("a stream without a line", () => {
+describe("a stream without a raw one", () => {
   test("is gone when its end was read, and not before", async () => {
-    const { visit, run } = createScene();
+    const { admitted, run } = createScene();
     const reader = await readerOf(run(({ signal }) => serving(endless(signal))()));
     await reader.next();
-    visit.tell(bye);
+    admitted.tell(bye);
     await turn();
-    expect(isOver(visit)).toBe(false); // the reader has not come back for more
+    expect(isOver(admitted)).toBe(false); // the reader has not come back for more
     await expect(reader.next()).rejects.toBe(bye);
-    expect(isOver(visit)).toBe(true);
+    expect(isOver(admitted)).toBe(true);
   });
 
   test("that ends by itself has left", async () => {
-    const { visit, run } = createScene();
+    const { admitted, run } = createScene();
     const reader = await readerOf(
       run(
         serving(
@@ -196,27 +196,27 @@ describe("a stream without a line", () => {
     );
     await reader.next();
     await reader.next();
-    expect(await visit.gone).toBe("left");
-    visit.tell(bye);
-    expect(await visit.gone).toBe("left");
+    expect(await admitted.gone).toBe("left");
+    admitted.tell(bye);
+    expect(await admitted.gone).toBe("left");
   });
 
   test("whose handler fails has left, with the handler's own error", async () => {
-    const { visit, run, late } = createScene();
+    const { admitted, run, late } = createScene();
     const own = new ConnectError("own", Code.NotFound);
     await expect(run(() => Promise.reject(own))).rejects.toBe(own);
-    expect(await visit.gone).toBe("left");
+    expect(await admitted.gone).toBe("left");
     expect(late).toEqual([]);
   });
 
   test("that was not let in is gone", async () => {
-    const { visit } = createScene();
-    visit.refuse();
-    expect(await visit.gone).toBe("left");
+    const { admitted } = createScene();
+    admitted.refuse();
+    expect(await admitted.gone).toBe("left");
   });
 
   test("whose client leaves aborts its handler with the client's reason", async () => {
-    const { visit, run, client } = createScene();
+    const { admitted, run, client } = createScene();
     let reason: unknown;
     const reader = await readerOf(
       run(async ({ signal }) => {
@@ -227,42 +227,42 @@ describe("a stream without a line", () => {
     client.abort("away");
     expect(reason).toBe("away");
     await reader.return?.();
-    expect(await visit.gone).toBe("left");
-    expect(visit.goodbye).toBeUndefined();
+    expect(await admitted.gone).toBe("left");
+    expect(admitted.goodbye).toBeUndefined();
   });
 });
 
-describe("a stream on a line", () => {
-  test("is gone when its line is, and told only if all of it was handed over", async () => {
+describe("a stream on a raw one", () => {
+  test("is gone when its raw stream is, and told only if all of it was handed over", async () => {
     for (const [end, ending] of [
       ["finish", "told"],
       ["vanish", "left"],
     ] as const) {
       const below = createFakeStream();
-      const { visit, run } = createScene(below);
+      const { admitted, run } = createScene(below);
       const reader = await readerOf(run(({ signal }) => serving(endless(signal))()));
-      visit.tell(bye);
+      admitted.tell(bye);
       await expect(reader.next()).rejects.toBe(bye);
       await turn();
-      expect(isOver(visit)).toBe(false); // the error was read, but it is still on its way
+      expect(isOver(admitted)).toBe(false); // the error was read, but it is still on its way
       below[end]();
-      expect(await visit.gone).toBe(ending);
+      expect(await admitted.gone).toBe(ending);
     }
   });
 
   test("that is cut was forced, unless it was told before", async () => {
     const below = createFakeStream();
-    const { visit } = createScene(below);
-    visit.cut(bye);
-    expect(await visit.gone).toBe("forced");
+    const { admitted } = createScene(below);
+    admitted.cut(bye);
+    expect(await admitted.gone).toBe("forced");
     expect(below.resets).toBe(1);
-    visit.cut(bye);
+    admitted.cut(bye);
     expect(below.resets).toBe(1);
   });
 
   test("that is gone already is known to be", async () => {
     const below = createFakeStream();
     below.vanish();
-    expect(await createScene(below).visit.gone).toBe("left");
+    expect(await createScene(below).admitted.gone).toBe("left");
   });
 });

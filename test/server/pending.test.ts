@@ -28,20 +28,20 @@ describe("on the way in", () => {
 
   test("only a verdict that means somebody is missed", () => {
     const pending = createPendingCalls();
-    const arrival = pending.enter();
+    const call = pending.enter();
     pending.note(verdict("bob"));
-    expect(arrival.missed(who("ann"), "x-1")).toBeUndefined();
+    expect(call.missed(who("ann"), "x-1")).toBeUndefined();
     pending.note({ ...verdict("any"), selector: { stream: "x-1" } });
-    expect(arrival.missed(who("ann"), "x-1")?.id).toBe("any");
-    expect(arrival.missed(who("ann"), "x-2")).toBeUndefined();
+    expect(call.missed(who("ann"), "x-1")?.id).toBe("any");
+    expect(call.missed(who("ann"), "x-2")).toBeUndefined();
   });
 
   test("of several the first is told", () => {
     const pending = createPendingCalls();
-    const arrival = pending.enter();
+    const call = pending.enter();
     pending.note(verdict("ann", "first"));
     pending.note(verdict("ann", "second"));
-    expect(arrival.missed(who("ann"), "x")?.id).toBe("first");
+    expect(call.missed(who("ann"), "x")?.id).toBe("first");
   });
 
   test("leaving twice changes nothing for others", () => {
@@ -82,21 +82,21 @@ describe("on the way in", () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 60 }), (events) => {
         const pending = createPendingCalls();
-        let waiting: { arrival: ReturnType<typeof pending.enter>; noted: string[] }[] = [];
+        let waiting: { call: ReturnType<typeof pending.enter>; noted: string[] }[] = [];
         for (const [index, event] of events.entries()) {
-          if (event === "enter") waiting.push({ arrival: pending.enter(), noted: [] });
+          if (event === "enter") waiting.push({ call: pending.enter(), noted: [] });
           else if ("note" in event) {
             pending.note(verdict(event.note, `${event.note}${index}`));
             for (const { noted } of waiting) noted.push(`${event.note}${index}`);
           } else {
             const gone = waiting[event.leave];
-            gone?.arrival.leave();
+            gone?.call.leave();
             waiting = waiting.filter((one) => one !== gone);
           }
-          for (const { arrival, noted } of waiting) {
+          for (const { call, noted } of waiting) {
             for (const user of ["a", "b"]) {
               const expected = noted.find((id) => id.startsWith(user));
-              expect(arrival.missed(who(user), "x")?.id).toBe(expected);
+              expect(call.missed(who(user), "x")?.id).toBe(expected);
             }
           }
         }

@@ -1,0 +1,86 @@
+import type { StreamRequest } from "@connectrpc/connect";
+import type { Clock } from "../../ports/clock.js";
+import {
+  type AdmittedStream,
+  admittedStreamKey,
+  createAdmittedStream,
+  type Stream,
+} from "../inside/admitted-stream.js";
+import type { PendingCall } from "../inside/pending.js";
+import type { RawStream } from "../inside/raw-stream.js";
+import type { IncomingCall, Who } from "../who/identity.js";
+import { createTickets } from "./accept.js";
+import type { Callers } from "./callers.js";
+import { type Kind, kindOf } from "./kind.js";
+import { letIn } from "./let-in.js";
+import { createLoginPlaces } from "./login-place.js";
+import type { AdmissionParts } from "./parts.js";
+import { createRations } from "./rations.js";
+import type { Refusals } from "./refusals.js";
+
+/** A stream's way in. */
+export interface Entrance {
+  /** Lets it in, or rejects with what it is refused with. What costs least comes first. */
+  admit(
+    request: StreamRequest,
+    call: IncomingCall,
+    raw: RawStream | undefined,
+    waiting: PendingCall,
+  ): Promise<AdmittedStream>;
+}
+
+export function createEntrance(parts: AdmissionParts, callers: Callers, refusals: Refusals): Entrance {
+  const { settings, registry, closing, audit, clock } = parts;
+  const tickets = createTickets(settings, clock);
+  const rations = createRations(settings, audit, clock);
+  const places = createLoginPlaces(settings, parts.supersede, audit, clock);
+  const describe = createDescriptions(parts.name, clock);
+  const threshold = { registry, closing, callers, places, refusals };
+  return {
+    async admit(request, call, raw, waiting) {
+      const kind = kindOf(request);
+      const refusal = refusals(call);
+      if (closing.closed) raw?.retire();
+      const words = closing.words() ?? tickets(kind);
+      if (words) refusal.refuse(words);
+      await rations.takeForAddress(kind, call, refusal);
+      const who = await callers.identify(call);
+      await rations.takeForUser(kind, who, refusal);
+      await callers.check(who, call);
+
+      if (!raw) audit.warnOnce({ method: call.method }, "contextValues is not set: nothing can be reset");
+      const admitted = createAdmittedStream(describe(call, who, kind), who, raw, (error) => {
+        audit.failure(error, `the handler of ${call.method} failed after its client was put out`);
+      });
+      const leavePlace = await letIn(admitted, call, waiting, threshold);
+      admitted.gone.then(() => {
+        leavePlace();
+        parts.released(admitted);
+      });
+      request.contextValues.set(admittedStreamKey, admitted);
+      audit.admitted();
+      expireInTime(admitted, parts);
+      return admitted;
+    },
+  };
+}
+
+/** Streams are numbered in the order in which they came. */
+function createDescriptions(bouncer: string, clock: Clock) {
+  let streams = 0;
+  return ({ method, peer }: IncomingCall, who: Who, kind: Kind): Stream => {
+    const { user, session, device, tags } = who;
+    const id = `${bouncer}-${++streams}`;
+    const since = new Date(clock.now());
+    return { id, user, session, device, tags, method, controlStream: kind === "control-stream", peer, since };
+  };
+}
+
+function expireInTime({ who, stream, life }: AdmittedStream, { clock, audit, expire }: AdmissionParts): void {
+  const { expiresAt } = who;
+  if (expiresAt === undefined) return;
+  clock.sleep(Math.max(1, expiresAt - clock.now()), life).then(
+    () => void expire(stream.id).catch((error) => audit.failure(error, "a stream could not be expired")),
+    () => {}, // it is gone
+  );
+}
