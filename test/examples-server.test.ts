@@ -106,7 +106,7 @@ describe("the chat server", slow, () => {
     expect(server.stderr).not.toMatch(/bearer|letmein/i);
   });
 
-  test("explains even an abort, by its companion", async () => {
+  test("explains even an abort, by its control stream", async () => {
     const { client, admin } = await startServer();
     const ann = await inside(client("ann"));
     await vi.waitFor(async () => expect((await admin("list")).stdout).toContain("ControlStreamService/Open"), patience);
