@@ -145,17 +145,10 @@ describe("a stream that is cut without a word", () => {
     "is explained on its %s before that happens",
     async (whose) => {
       const venue = openVenue();
-<<<<<<<< HEAD:test/server/control-stream-service.test.ts
-      const control = attend(venue, { user: "ann", claim });
-      let heardBefore: readonly string[] | undefined;
-      const below = createFakeStream(undefined, () => {
-        heardBefore = [...control.heard];
-========
       const controlStream = attend(venue, { user: "ann", claim });
       let heardBefore: readonly string[] | undefined;
       const below = createFakeStream(undefined, () => {
         heardBefore = [...controlStream.heard];
->>>>>>>> e89e42f (Split admission into entrance, threshold and tickets; name the server half's tests after its rooms):test/server/control-stream.test.ts
       });
       venue.enter({ user: "ann", claim, below });
       await venue.clock.settle();
@@ -166,17 +159,10 @@ describe("a stream that is cut without a word", () => {
       await report;
       expect(below.resets).toBe(1);
       if (whose === "witness") {
-<<<<<<<< HEAD:test/server/control-stream-service.test.ts
-        expect(control.heard.slice(1)).toContain('verdict: kicked "Idle"');
-        expect(heardBefore).toContain('verdict: kicked "Idle"');
-      } else {
-        expect(await control.end).toMatchObject({ reason: "kicked", message: "Idle" });
-========
         expect(controlStream.heard.slice(1)).toContain('verdict: kicked "Idle"');
         expect(heardBefore).toContain('verdict: kicked "Idle"');
       } else {
         expect(await controlStream.end).toMatchObject({ reason: "kicked", message: "Idle" });
->>>>>>>> e89e42f (Split admission into entrance, threshold and tickets; name the server half's tests after its rooms):test/server/control-stream.test.ts
         expect(await report).toMatchObject({ matched: 2, told: 1, forced: 1 });
       }
     },
