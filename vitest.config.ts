@@ -1,13 +1,16 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+
 export default defineConfig({
   // The examples import the package by its name; tests run against its source.
   resolve: {
     alias: [
-      { find: "#check", replacement: fileURLToPath(new URL("src/check/index.ts", import.meta.url)) },
-      { find: /^farewell$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
-      { find: /^farewell\/([\w-]+)$/, replacement: fileURLToPath(new URL("src/$1/index.ts", import.meta.url)) },
+      { find: "#check", replacement: source("check/index.ts") },
+      { find: "#transport-errors", replacement: source("disconnect/node-errors.ts") },
+      { find: /^farewell$/, replacement: source("index.ts") },
+      { find: /^farewell\/([\w-]+)$/, replacement: source("$1/index.ts") },
     ],
   },
   test: {

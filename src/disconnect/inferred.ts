@@ -1,4 +1,5 @@
 import { Code } from "@connectrpc/connect";
+import { toldByNode } from "#transport-errors";
 import type { Source } from "./disconnect.js";
 import type { BuiltInReason } from "./reasons.js";
 
@@ -58,47 +59,20 @@ export function fromTransport(
   causes: readonly unknown[],
   connection: ConnectionState | undefined,
 ): Inferred {
-  const lost = connection === "closed" || connection === "error";
   const found = (reason: InferredReason): Inferred => ({ reason, source: "transport" });
-  const errorCodes = causes.map(codeOf);
-  if (errorCodes.some((name) => permanent.test(name))) return undefined;
-
-  const h2 = /(stream|session|connection) closed with error code (?:NGHTTP2_)?(\w+)/i.exec(text);
-  if (h2) {
-    const [, what = "", error = ""] = h2;
-    if (/^(INADEQUATE_SECURITY|HTTP_1_1_REQUIRED|12|13)$/.test(error)) return undefined;
-    if (/^(ENHANCE_YOUR_CALM|11)$/.test(error)) return found("throttled");
-    if (/^(REFUSED_STREAM|7)$/.test(error) || !/stream/i.test(what)) return found("network");
-    // RST_STREAM(CANCEL) is also how connect-node reports a lost connection; only the connection's state tells.
-    if (/^(CANCEL|8)$/.test(error) && (lost || connection === undefined)) return found("network");
-    return found("aborted");
-  }
-  if (errorCodes.some((name) => unreachable.test(name)) || code === Code.Unavailable) return found("network");
+  const told = toldByNode(text, causes, connection);
+  if (told) return told === "permanent" ? undefined : found(told);
+  if (code === Code.Unavailable) return found("network");
+  const lost = connection === "closed" || connection === "error";
   if (brokenResponse.test(text)) return found(lost ? "network" : "aborted");
-  if (lostConnection.test(text)) return found("network");
   if (causes.some((cause) => cause instanceof TypeError && fetchFailed.test(cause.message))) return found("network");
   return undefined;
 }
-
-/** TLS and protocol mismatch: the next attempt would end the same way (Node's OpenSSL and llhttp error codes). */
-const permanent =
-  /CERT|SELF_SIGNED|UNABLE_TO_|^HOSTNAME_MISMATCH|^ERR_(SSL|TLS|INVALID)_|^EPROTO$|^HPE_|^ERR_HTTP2_ERROR$/;
-
-/** System calls, undici and Node's HTTP/2 client reporting a path that failed. */
-const unreachable =
-  /^E(CONN(RESET|REFUSED|ABORTED)|NOTFOUND|AI_AGAIN|(SOCK)?TIMEDOUT|PIPE|(HOST|NET)(UNREACH|DOWN)|NETRESET)$|^UND_ERR_(SOCKET|(CONNECT|HEADERS|BODY)_TIMEOUT)$|^ERR_HTTP2_(GOAWAY_SESSION|INVALID_SESSION)$/;
 
 /** A response that ended without, or with an unreadable, status: a reset without a code, or a proxy hiding one. */
 const brokenResponse =
   /^(protocol error: )?(missing (status|trailer|EndStreamResponse|response body)|incomplete envelope|promised \d+ bytes|received extra |extra data for trailers-only)|^failed to parse EndStreamResponse|^invalid end stream|^unexpected end flag|^Premature close|^URI malformed|^invalid base64 string/;
 
-/** connect-node's own words for a connection that went away between calls. */
-const lostConnection = /^received GOAWAY|^connection aborted|^expected open session/;
-
 /** What fetch says in Chromium, Firefox, Safari, Node, Deno, Bun, React Native and Workers when the path fails. */
 const fetchFailed =
   /^(failed to fetch|fetch failed|load failed|terminated|(a )?network ?error|network (request failed|connection lost)|error in (input|body) stream|error sending request|the (network connection was lost|internet connection appears|request timed out|socket connection was closed)|could not connect|connection (closed|error)|a server with the specified hostname)/i;
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
-}

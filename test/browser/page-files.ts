@@ -26,6 +26,7 @@ function bundle(): string {
     bundle: true,
     format: "esm",
     platform: "browser",
+    alias: { "#transport-errors": fileURLToPath(new URL("../../src/disconnect/no-node-errors.ts", import.meta.url)) },
     target: "es2022",
     write: false,
   });

@@ -1,0 +1,39 @@
+import type { ConnectionState } from "./inferred.js";
+
+// The errors of Node, Deno and Bun, imported as "#transport-errors". A browser never sees them: there fetch tells no more
+// than that it failed, and its bundle gets no-node-errors.ts.
+
+/** What such an error says. `permanent`: the next attempt would end the same way. */
+export type Told = "permanent" | "throttled" | "aborted" | "network" | undefined;
+
+/** Reads the codes of an error and of what caused it, and connect-node's own words. */
+export function toldByNode(text: string, causes: readonly unknown[], connection: ConnectionState | undefined): Told {
+  const codes = causes.map(codeOf);
+  if (codes.some((code) => permanent.test(code))) return "permanent";
+  const h2 = /(stream|session|connection) closed with error code (?:NGHTTP2_)?(\w+)/i.exec(text);
+  if (h2) {
+    const [, what = "", error = ""] = h2;
+    if (/^(INADEQUATE_SECURITY|HTTP_1_1_REQUIRED|12|13)$/.test(error)) return "permanent";
+    if (/^(ENHANCE_YOUR_CALM|11)$/.test(error)) return "throttled";
+    if (/^(REFUSED_STREAM|7)$/.test(error) || !/stream/i.test(what)) return "network";
+    // RST_STREAM(CANCEL) is also how connect-node reports a lost connection; only the connection's state tells.
+    const lost = connection === "closed" || connection === "error" || connection === undefined;
+    return lost && /^(CANCEL|8)$/.test(error) ? "network" : "aborted";
+  }
+  return codes.some((code) => unreachable.test(code)) || lostConnection.test(text) ? "network" : undefined;
+}
+
+/** TLS and protocol mismatch (Node's OpenSSL and llhttp error codes). */
+const permanent =
+  /CERT|SELF_SIGNED|UNABLE_TO_|^HOSTNAME_MISMATCH|^ERR_(SSL|TLS|INVALID)_|^EPROTO$|^HPE_|^ERR_HTTP2_ERROR$/;
+
+/** System calls, undici and Node's HTTP/2 client reporting a path that failed. */
+const unreachable =
+  /^E(CONN(RESET|REFUSED|ABORTED)|NOTFOUND|AI_AGAIN|(SOCK)?TIMEDOUT|PIPE|(HOST|NET)(UNREACH|DOWN)|NETRESET)$|^UND_ERR_(SOCKET|(CONNECT|HEADERS|BODY)_TIMEOUT)$|^ERR_HTTP2_(GOAWAY_SESSION|INVALID_SESSION)$/;
+
+/** connect-node's own words for a connection that went away between calls. */
+const lostConnection = /^received GOAWAY|^connection aborted|^expected open session/;
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
+}
