@@ -1,53 +1,46 @@
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import budgets from "../.size-limit.mjs";
 import { atMost, context, main } from "./report.mjs";
 
-// What an app's bundle grows by: the client core with its two dependencies, minified and compressed, without the peers
-// that the app has anyway.
+// The budgets of .size-limit.mjs, and where the bytes of the client are.
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const peers = ["@connectrpc/connect", "@bufbuild/protobuf"];
-const byNeed = "./companion.js"; // loaded where a session asks for it
-const dependencies = ["eventemitter3", "p-retry"];
 
-async function bundle(contents, external) {
-  const { metafile, outputFiles } = await build({
-    stdin: { contents, resolveDir: root },
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    external,
-    metafile: true,
-    write: false,
-    outdir: root,
-    absWorkingDir: root,
-  });
+async function bundle(imports, ignore) {
+  const contents = Object.entries(imports).map(([path, names]) => `export ${names} from "./${path}";`);
+  const [{ modifyEsbuildConfig }] = budgets;
+  const { metafile, outputFiles } = await build(
+    modifyEsbuildConfig({
+      stdin: { contents: contents.join("\n"), resolveDir: root },
+      bundle: true,
+      minify: true,
+      format: "esm",
+      target: "es2022",
+      external: ignore,
+      metafile: true,
+      write: false,
+      outdir: root,
+      absWorkingDir: root,
+    }),
+  );
   const [output] = Object.values(metafile.outputs);
   const [{ contents: code }] = outputFiles;
   return { minified: code.length, gzip: gzipSync(code, { level: 9 }).length, inputs: output.inputs };
 }
 
 export async function measure() {
-  const core = `export { createClient, createSession, method } from "./dist/index.js";`;
-  const whole = await bundle(core, [...peers, byNeed]);
-  const rows = [atMost("client core", whole.gzip, 6_000, "bytes gzip", `${whole.minified} minified`)];
-  const bare = await bundle(core, [...peers, byNeed, ...dependencies]);
-  rows.push(context("  of it our own", bare.gzip, "bytes gzip", `${bare.minified} minified`));
-  for (const dependency of dependencies) {
-    const without = await bundle(core, [...peers, byNeed, dependency]);
-    const note = `${whole.minified - without.minified} minified`;
-    rows.push(context(`  what ${dependency} adds`, whole.gzip - without.gzip, "bytes gzip", note));
+  const rows = [];
+  for (const { name, limit, import: imports, ignore } of budgets) {
+    const { gzip, minified } = await bundle(imports, ignore);
+    rows.push(atMost(name, gzip, Number.parseFloat(limit) * 1_000, "bytes gzip", `${minified} minified`));
   }
-  const attended = await bundle(core, peers);
-  rows.push(context("  what the companion adds, by need", attended.gzip - whole.gzip, "bytes gzip"));
-  const parts = { browser: ["{ browser }", 2_000], react: ["{ useDisconnect, useSession, useStream }", 1_000] };
-  for (const [part, [names, bar]] of Object.entries(parts)) {
-    const both = await bundle(`${core} export ${names} from "./dist/${part}/index.js";`, [...peers, byNeed, "react"]);
-    rows.push(atMost(`what farewell/${part} adds`, both.gzip - whole.gzip, bar, "bytes gzip"));
-  }
-  const all = await bundle(`export * from "./dist/index.js";`, peers);
+  const [{ import: client, ignore }] = budgets;
+  const whole = await bundle(client, ignore);
+  const without = await bundle(client, [...ignore, "eventemitter3"]);
+  rows.push(context("  what eventemitter3 adds", whole.gzip - without.gzip, "bytes gzip"));
+  const all = await bundle({ "dist/index.js": "*" }, ignore);
   rows.push(context(`everything in "farewell"`, all.gzip, "bytes gzip", `${all.minified} minified`));
   const files = Object.entries(whole.inputs).sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput);
   for (const [file, { bytesInOutput }] of files) {
