@@ -1,9 +1,10 @@
 // Runs the tests against the newest versions that the package allows, in a copy, so that node_modules here stays as
 // it is locked.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { copyTree } from "./copy.mjs";
 
 const versions = {
   "@connectrpc/connect": "2.2.0",
@@ -14,11 +15,7 @@ const versions = {
 
 const copy = mkdtempSync(join(tmpdir(), "farewell-matrix-"));
 try {
-  const listed = execFileSync("git", ["ls-files", "-z", "-co", "--exclude-standard"], { encoding: "utf8" });
-  // Git also lists files that were deleted but not yet committed as such.
-  for (const path of listed.split("\0").filter((path) => path !== "" && existsSync(path))) {
-    cpSync(path, join(copy, path));
-  }
+  copyTree(copy);
   const wanted = Object.entries(versions).map(([name, version]) => `${name}@${version}`);
   run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--engine-strict=false", ...wanted]);
   for (const [name, version] of Object.entries(versions)) {
