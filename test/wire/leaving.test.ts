@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { collect } from "../in-memory.js";
 import { type ClientName, clients } from "./clients.js";
+import { sinceConnect23 } from "./connect-version.js";
 import { leaveNothing, patience } from "./leave-nothing.js";
 import { over, read, sessionAtServer, twoThenSilence } from "./session-at.js";
 
@@ -45,7 +46,8 @@ describe.each(names)("to %s, leaving a stream", (name) => {
     ];
     for (const loop of loops) for await (const _ of loop) break;
     await createConnectClient(ChatService, link.transport).say({}); // a cancellation would have arrived before it
-    await vi.waitFor(() => expect(server.open()).toBe(2), patience); // once the unary call is over
+    // Once the unary call is over. Since Connect 2.3 its client leaves open only what it reads through the session.
+    await vi.waitFor(() => expect(server.open()).toBe(sinceConnect23 ? 1 : 2), patience);
     plain.abort();
     session.close();
     await vi.waitFor(() => expect(server.open()).toBe(0), patience);

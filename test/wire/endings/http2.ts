@@ -1,3 +1,4 @@
+import { sinceConnect23 } from "../connect-version.js";
 import type { End, Script } from "../script.js";
 import { type Answer, type Ending, h2, hangs, settledMs, stages, throws } from "./ending.js";
 
@@ -13,7 +14,7 @@ export function resets(): readonly Ending[] {
   return codes.flatMap((code) =>
     stages.map((at) => {
       const script: Script = { at, end: { kind: "rst", code } };
-      return code === 0 && at === "before-headers"
+      return code === 0 && at === "before-headers" && !sinceConnect23
         ? hangs("RST 0", script, h2)
         : throws(`RST ${code}`, script, h2, reasonsOf(code));
     }),
@@ -46,9 +47,11 @@ export function goaways(): readonly Ending[] {
   ]);
   return [
     ...atEveryStage,
-    ...(["after-headers", "mid-stream"] as const).map((at) =>
-      row("GOAWAY 0, later TCP RST", at, later({ kind: "tcp-rst" }), unclear),
-    ),
-    hangs("GOAWAY 0, later TCP RST", { at: "before-headers", end: later({ kind: "tcp-rst" }) }, h2),
+    ...stages.map((at) => {
+      const end = later({ kind: "tcp-rst" });
+      return at === "before-headers" && !sinceConnect23
+        ? hangs("GOAWAY 0, later TCP RST", { at, end }, h2)
+        : row("GOAWAY 0, later TCP RST", at, end, unclear);
+    }),
   ];
 }
