@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { copyTree } from "./copy.mjs";
 
 const versions = {
-  "@connectrpc/connect": "2.2.0",
-  "@connectrpc/connect-node": "2.2.0",
-  "@connectrpc/connect-web": "2.2.0",
+  "@connectrpc/connect": "2.3.0",
+  "@connectrpc/connect-node": "2.3.0",
+  "@connectrpc/connect-web": "2.3.0",
   "p-retry": "9.0.0",
 };
 
