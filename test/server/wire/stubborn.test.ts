@@ -5,6 +5,7 @@ import type { ChatService } from "../../../examples/gen/chat/v1/chat_pb.js";
 import { disconnectOf } from "../../../src/index.js";
 import { verdictOf } from "../../../src/server/index.js";
 import { collect } from "../../in-memory.js";
+import { sinceConnect23 } from "../../wire/connect-version.js";
 import { leaveNothing, patience } from "../../wire/leave-nothing.js";
 import { annInside, login, nobodyLeft } from "./guest.js";
 import { createLog } from "./log.js";
@@ -213,14 +214,16 @@ describe.each(uploaders)("through %s, to %s,", (mount, client) => {
         },
       }),
     );
-    const end = login(own, server, client)
-      .chat.upload(endless("line"))
-      .catch((error) => error);
+    const { chat } = login(own, server, client);
+    const end = chat.upload(endless("line")).catch((error) => error);
     await vi.waitFor(() => expect(server.bouncer.count()).toBe(1), patience);
     if (how === "listens") await vi.waitFor(() => expect(count).toBeGreaterThan(3), patience);
-    const report = await server.bouncer.kick(user, words, { forceAfterMs: 100 });
-    expect(report).toMatchObject({ matched: 1, told: 1, forced: 0 });
-    expect(disconnectOf(await end)).toMatchObject(kicked);
+    // Since Connect 2.3 an HTTP/1.1 server answers only when it has read the rest of the request, or 256 KiB of it.
+    const unheard = sinceConnect23 && mount.endsWith("h1");
+    const report = await server.bouncer.kick(user, words, { forceAfterMs: unheard ? 100 : 3_600_000 });
+    expect(report).toMatchObject({ matched: 1, told: unheard ? 0 : 1, forced: unheard ? 1 : 0 });
+    expect(disconnectOf(await end)).toMatchObject(unheard ? { reason: "network" } : kicked);
+    if (unheard) expect(disconnectOf(await chat.say({}).catch((error) => error))).toMatchObject(kicked); // at the door
     await nobodyLeft(server);
   });
 });
