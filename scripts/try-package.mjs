@@ -16,17 +16,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { copyTree } from "./copy.mjs";
 
-const peers = ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node", "react"];
-const tools = ["typescript", "@types/node", "@types/react"];
-
-const { name, exports, devDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+const { name, exports, peerDependencies, devDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+const wanted = [
+  ...Object.keys(peerDependencies),
+  ...["@connectrpc/connect-node", "typescript", "@types/node", "@types/react"], // what the small app needs besides
+];
 const folder = mkdtempSync(join(tmpdir(), "farewell-package-"));
 try {
   const app = join(folder, "app");
   mkdirSync(app);
   const tarball = pack(join(folder, "clone"), app);
   writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", private: true, type: "module" }));
-  const versions = [...peers, ...tools].map((each) => `${each}@${devDependencies[each]}`);
+  const versions = wanted.map((each) => `${each}@${devDependencies[each]}`);
   run(app, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", `./${tarball}`, ...versions);
   importEntries(app);
   compileAndRun(app);

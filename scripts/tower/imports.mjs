@@ -36,6 +36,7 @@ function requests(program, module) {
 /** The files that a specifier can mean, whatever the condition; none for another package. */
 function targets(from, specifier, own) {
   if (specifier.startsWith(".")) return [posix.join(posix.dirname(from), specifier)];
+  if (specifier.startsWith("#") && !own.has(specifier)) throw new Error(`${from}: package.json has no ${specifier}`);
   return own.get(specifier) ?? [];
 }
 
