@@ -21,14 +21,14 @@ const server = [
   [{ name: "who" }],
   [{ name: "words" }],
   [{ name: "store" }],
-  [{ name: "audit" }],
   [{ name: "inside" }],
+  [{ name: "audit" }],
   [{ name: "verdict" }],
   [{ name: "admission" }],
   [{ name: "drain" }],
   [{ name: "options" }],
-  [{ name: "services" }],
   [{ name: "bouncer" }],
+  [{ name: "services" }],
   [{ name: "index" }],
 ];
 
