@@ -13,8 +13,9 @@ export { disconnectOf } from "./disconnect/error-of.js";
 export type { ConnectionState } from "./disconnect/inferred.js";
 export { type BuiltInReason, builtInReasons } from "./disconnect/reasons.js";
 export type { ReasonMapping, ReasonMappings } from "./disconnect/spoken.js";
-export type { Gap, Outcome, SessionEvents, StreamLabel } from "./machine/events.js";
+export type { Gap, Outcome, SessionEvents } from "./machine/events.js";
 export type { Outage, SessionState } from "./machine/state.js";
+export type { StreamLabel } from "./machine/stream-label.js";
 export type { Backoff, Jitter } from "./policy/backoff.js";
 export { parsePolicies } from "./policy/parse-policies.js";
 export {

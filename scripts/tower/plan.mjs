@@ -39,7 +39,12 @@ export const plan = [
   [{ name: "gen" }],
   [{ name: "disconnect" }],
   [{ name: "policy" }],
-  [{ name: "machine", face: ["state", "input", "effect", "events", "step", "wake-at", "visible"] }],
+  [
+    {
+      name: "machine",
+      face: ["state", "input", "effect", "events", "step", "wake-at", "visible", "outage", "lost", "stream-label"],
+    },
+  ],
   [{ name: "stream", face: ["stream", "host", "method", "method-name"] }],
   [{ name: "session", face: ["session", "extension", "retried", "options", "types"] }],
   [

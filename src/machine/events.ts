@@ -1,13 +1,7 @@
 import type { Disconnect, DisconnectInit, Reason } from "../disconnect/disconnect.js";
 import type { Pause } from "../ports/pause.js";
 import type { SessionState } from "./state.js";
-
-/** One call on a session, by a name for people and a number that is unique within the session. */
-export interface StreamLabel {
-  readonly id: number;
-  /** `package.Service/Method`. */
-  readonly name: string;
-}
+import type { StreamLabel } from "./stream-label.js";
 
 /** How a stream came to its end. `complete`: the server finished it. `canceled`: the caller, or `session.close()`. */
 export type Outcome = "complete" | "canceled" | "stopped" | "failed";

@@ -2,7 +2,7 @@ import type { Disconnect } from "../disconnect/disconnect.js";
 import type { ResolvedPolicies } from "../policy/policy.js";
 import { type Bucket, fullBucket, type RateLimit } from "../policy/rate-limit.js";
 import type { Pause } from "../ports/pause.js";
-import type { StreamLabel } from "./events.js";
+import type { StreamLabel } from "./stream-label.js";
 
 // What a session knows, as plain data. step.ts has an arrow for each input; wake-at.ts tells when to look again.
 //

@@ -1,7 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import type { Evidence } from "../disconnect/classify.js";
-import { event, type StreamLabel } from "../machine/events.js";
+import { event } from "../machine/events.js";
+import type { StreamLabel } from "../machine/stream-label.js";
 import type { Clock } from "../ports/clock.js";
 import { type Attempt, startAttempt } from "./attempt.js";
 import type { Stream, StreamCall, StreamHost } from "./host.js";
