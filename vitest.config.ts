@@ -15,10 +15,13 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.{ts,tsx}", "examples/**/*.test.ts"],
-    typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },
+    typecheck: { enabled: true, include: ["test/**/*.test-d.ts"], spawnTimeout: 60_000 },
     // One process per file: a test that leaves a socket, timer or rejection behind cannot spoil another file.
     pool: "forks",
     maxWorkers: "100%", // by default one core stays idle, which on two is half the time
-    testTimeout: 20_000,
+    // Nets, for a busy machine: what a test waits for comes sooner, and what must not come is not waited for.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 });

@@ -51,7 +51,7 @@ interface Visit {
 }
 
 /** For `vi.waitFor`: a safety net, never a measure. */
-export const patience = { timeout: 30_000, interval: 50 };
+export const patience = { timeout: 120_000, interval: 50 };
 
 /** For tests in which requests fail: Chromium says so by itself. */
 export const outage: Visit = { expected: /^Failed to load resource: / };
@@ -64,7 +64,7 @@ export const soonForAll = { unauthenticated: soon, maintenance: soon, throttled:
 /** For the top of a test file: one Chromium for all of its tests, and a stage for each, also where they are concurrent. */
 export function onStage() {
   // Nets, too: other test files may be at work. With more tests at once, none would be done sooner.
-  vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000, maxConcurrency: 3 });
+  vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000, maxConcurrency: 3 });
   leaveNothing(); // the first, so that it looks when all else is closed
   let chromium: Chromium | undefined;
   beforeAll(async () => {

@@ -10,6 +10,7 @@ import { describe, expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { createClient, disconnectOf, method } from "../../src/index.js";
 import { toConnectError } from "../../src/server/index.js";
+import { createFakeClock } from "../../src/testing/index.js";
 import { collect } from "../in-memory.js";
 import { type ClientName, clients } from "./clients.js";
 import { leaveNothing, patience } from "./leave-nothing.js";
@@ -54,18 +55,32 @@ describe.each(names)("to %s,", (name) => {
 
   test("timeoutMs counts for all attempts together, and the server is told what is left", async () => {
     const left: number[] = [];
-    const { chat } = await sessionAtServer(own, client, {
-      // biome-ignore lint/correctness/useYield: it ends before its first message
-      async *subscribe(_, { timeoutMs }) {
-        left.push(timeoutMs() ?? Number.NaN);
-        throw new ConnectError("down", Code.Unavailable);
+    const clock = createFakeClock();
+    const { chat, lines } = await sessionAtServer(
+      own,
+      client,
+      {
+        // biome-ignore lint/correctness/useYield: it ends before its first message
+        async *subscribe(_, { timeoutMs }) {
+          left.push(timeoutMs() ?? Number.NaN);
+          throw new ConnectError("down", Code.Unavailable);
+        },
       },
-    });
-    const error = await collect(chat.subscribe({}, { timeoutMs: 100 })).end;
+      { clock, policies: { network: { initialMs: 20_000, factor: 1, jitter: "none" } } },
+    );
+    const { end } = collect(chat.subscribe({}, { timeoutMs: 60_000 }));
+    for (let attempts = 1; attempts <= 3; attempts++) {
+      await vi.waitFor(
+        () => expect(lines.filter((line) => line.startsWith("reconnecting"))).toHaveLength(attempts),
+        patience,
+      );
+      await clock.advance(20_000);
+    }
+    const error = await end;
     expect(error).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: "the operation timed out" });
     expect(disconnectOf(error)).toBeUndefined();
-    expect(left[0]).toBeLessThanOrEqual(100);
-    for (const [index, ms] of left.slice(1).entries()) expect(ms).toBeLessThanOrEqual(left[index] ?? 0);
+    expect(left).toHaveLength(3);
+    for (const [index, ms] of left.entries()) expect(ms).toBeLessThanOrEqual(60_000 - index * 20_000);
   });
 
   test("timeoutMs ends a stream that is open, as without a session", async () => {

@@ -40,12 +40,13 @@ describe.each(names)("a server process, to %s,", (name) => {
   if (client.httpVersion === "2") {
     test("that is stopped is network, once a PING times out", async () => {
       const child = await start();
-      const { messages, connection } = subscribe(child, 0, { pingIntervalMs: 50, pingTimeoutMs: 50 });
-      await messages.next();
-      child.kill("SIGSTOP");
-      const disconnect = await readToEnd(messages).catch((error: unknown) =>
-        classify({ error, connection: connection() }),
-      );
+      const { messages, connection } = subscribe(child, 0, { pingIntervalMs: 50, pingTimeoutMs: 250 });
+      const stopAndRead = async () => {
+        await messages.next();
+        child.kill("SIGSTOP");
+        return await readToEnd(messages);
+      };
+      const disconnect = await stopAndRead().catch((error: unknown) => classify({ error, connection: connection() }));
       expect(disconnect).toMatchObject({ reason: "network", message: "PING timed out" });
     });
   }

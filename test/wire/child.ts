@@ -37,7 +37,8 @@ export async function startChild({ httpVersion, intervalMs = 20, port = 0 }: Chi
     stdio: ["pipe", "inherit", "inherit", "ipc"],
   });
   const exited = once(child, "exit");
-  child.stdin?.end(program());
+  program ??= build();
+  child.stdin?.end(program);
   const [first] = await Promise.race([once(child, "message"), exited]);
   if (child.pid === undefined || !isListening(first)) throw new Error(`the child server did not start: ${first}`);
   return {
@@ -56,8 +57,10 @@ export async function startChild({ httpVersion, intervalMs = 20, port = 0 }: Chi
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+let program: string | undefined;
+
 /** child-server.ts as JavaScript: Node 20 runs no TypeScript. */
-function program(): string {
+function build(): string {
   const { outputFiles } = buildSync({
     entryPoints: [fileURLToPath(new URL("child-server.ts", import.meta.url))],
     bundle: true,

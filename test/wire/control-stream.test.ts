@@ -8,6 +8,7 @@ import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { controlStream } from "../../src/control-stream/index.js";
 import { disconnectOf } from "../../src/index.js";
 import { ControlStreamService, controlStreamService, createBouncer } from "../../src/server/index.js";
+import { createFakeClock } from "../../src/testing/index.js";
 import { collect } from "../in-memory.js";
 import { type ClientName, clients, linkTo } from "./clients.js";
 import { clock, leaveNothing, patience } from "./leave-nothing.js";
@@ -18,8 +19,6 @@ import { sessionAt, sessionAtServer, twoThenSilence } from "./session-at.js";
 
 const own = leaveNothing();
 const names = Object.keys(clients) as ClientName[];
-
-const unhurried = { initialMs: 5_000, jitter: "none" } as const;
 
 /** A chat server with a bouncer and a control stream, and what reached it. */
 async function startAttendedServer(httpVersion: HttpVersion) {
@@ -62,9 +61,9 @@ describe.each(names)("to %s", (name) => {
 
   test.each(["tell", "abort"] as const)("a kick by %s is understood, and nothing comes after it", async (mode) => {
     const { url, bouncer, calls } = await startAttendedServer(client.httpVersion);
-    // Over several connections an abort may overtake the words about it, but not by as much as it takes to come back.
-    const policies = { aborted: unhurried, network: unhurried };
-    const { session, chat, lines } = sessionAt(linkTo(url, client), { extensions: [controlStream()], policies });
+    // The session's time stands still: it waits for the welcome, and does not come back before the words about an abort,
+    // which over several connections it may overtake.
+    const { session, chat, lines } = sessionAt(linkTo(url, client), { extensions: [controlStream()], clock: createFakeClock() });
     own(session);
     const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
     await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 2)).toBe(true), patience);
@@ -91,7 +90,7 @@ describe.each(names)("to %s", (name) => {
       own,
       client,
       { subscribe: twoThenSilence, say: () => ({ id: 1 }) },
-      { extensions: [controlStream()] },
+      { extensions: [controlStream()], clock: createFakeClock() },
     );
     const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
     await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 2)).toBe(true), patience);

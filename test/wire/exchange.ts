@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Step } from "./steps.js";
 
 /** One request, waiting for what the script says. */
@@ -24,13 +24,22 @@ export async function play(steps: readonly Step[], exchange: Exchange): Promise<
     if (gone.aborted || socket.destroyed) break;
     if (step.do === "pause") {
       socket.uncork();
-      await sleep(step.ms, undefined, { signal: gone }).catch(() => {}); // the next round looks at `gone`
+      await pause(step.ms, gone);
       socket.cork();
     } else {
       exchange.perform(step);
     }
   }
   socket.uncork();
+}
+
+/**
+ * Lasts for at least as many turns of the event loop as ms: the client is in the same process, and after a moment without
+ * the processor it needs turns, and not time, to read what was sent before.
+ */
+async function pause(ms: number, gone: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal: gone }).catch(() => {}); // the next round looks at `gone`
+  for (let turns = 0; turns < ms && !gone.aborted; turns++) await turn();
 }
 
 /** The two steps that need no HTTP. */

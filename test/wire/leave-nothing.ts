@@ -53,6 +53,6 @@ export function leaveNothing(): <T extends Closeable>(thing: T) => T {
 }
 
 /** For `vi.waitFor`: a safety net, never a measure. */
-export const patience = { timeout: 9_000, interval: 1 };
+export const patience = { timeout: 60_000, interval: 1 };
 
 const left = /^(TCP|TLS|HTTP|Process)/;

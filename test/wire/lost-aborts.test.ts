@@ -5,6 +5,7 @@ import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/conn
 import { describe, expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { method } from "../../src/index.js";
+import { createFakeClock } from "../../src/testing/index.js";
 import { collect } from "../in-memory.js";
 import { startChatServer } from "./chat-server.js";
 import { clients, fetchThatAborts } from "./clients.js";
@@ -15,7 +16,7 @@ import { read, sessionAt, twoThenSilence } from "./session-at.js";
 // An abort can be lost on its way into Node's fetch (nodejs/undici#4627). Nobody may wait for it.
 
 const own = leaveNothing();
-const watched = method(ChatService.method.subscribe, { idleTimeoutMs: 50 });
+const watched = method(ChatService.method.subscribe, { idleTimeoutMs: 50_000 });
 
 describe.each(connectWeb)("to %s,", (name) => {
   async function start(fetch: typeof globalThis.fetch, options = {}) {
@@ -71,11 +72,15 @@ describe.each(connectWeb)("to %s,", (name) => {
     });
 
     test("the watchdog and timeoutMs end what they have to end", async () => {
-      const { chat, server, lines } = await start(deaf, { methods: [watched] });
-      const error = await collect(chat.subscribe({}, { timeoutMs: 250 })).end;
-      expect(error).toMatchObject({ code: Code.DeadlineExceeded });
-      expect(lines).toContain("network: no message for 50 ms");
-      expect(server.requests()).toBeGreaterThan(1);
+      const clock = createFakeClock();
+      const { chat, server, lines } = await start(deaf, { methods: [watched], clock });
+      const { messages, end } = collect(chat.subscribe({}, { timeoutMs: 250_000 }));
+      await vi.waitFor(() => expect(messages).toHaveLength(2), patience);
+      await clock.advance(50_000 + 1); // and the wait before the next attempt
+      expect(lines).toContain("network: no message for 50000 ms");
+      await vi.waitFor(() => expect(server.requests()).toBe(2), patience);
+      await clock.advance(250_000);
+      expect(await end).toMatchObject({ code: Code.DeadlineExceeded });
     });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { ChatService, type Message } from "../../examples/gen/chat/v1/chat_pb.js";
-import { createClient, disconnectOf, method } from "../../src/index.js";
+import { createClient, disconnectOf, method, type SessionOptions } from "../../src/index.js";
+import { createFakeClock } from "../../src/testing/index.js";
 import { collect } from "../in-memory.js";
 import { startChatServer } from "./chat-server.js";
 import { type ClientName, clients, linkTo } from "./clients.js";
@@ -18,32 +19,36 @@ const names = Object.keys(clients) as ClientName[];
 describe.each(names)("to %s, twenty streams", (name) => {
   const { httpVersion } = clients[name];
 
-  async function start(initialMs: number) {
+  async function start(initialMs: number, options: SessionOptions = {}, count = 20) {
     const server = own(
       await startChatServer(httpVersion, {
         async *subscribe({ room, afterId }, { signal }) {
           for (let id = afterId + 1; !signal.aborted; id++) {
             yield { id, payload: room === "much" ? much : new Uint8Array() };
-            await new Promise((resolve) => setTimeout(resolve, 1));
+            await new Promise((resolve) => setTimeout(resolve, room === "much" ? 1 : 5));
           }
         },
       }),
     );
     const relay = own(await startRelay(server.url));
     const told = sessionAt(linkTo(relay.url, clients[name]), {
+      ...options,
       methods: [resumable],
       policies: { network: { initialMs, maxMs: 50, jitter: "none" } },
     });
     own(told.session);
-    const streams = Array.from({ length: 20 }, () => collect(told.chat.subscribe({})));
+    const streams = Array.from({ length: count }, () => collect(told.chat.subscribe({})));
     const lines = (start: string) => told.lines.filter((line) => line.startsWith(start));
     return { server, relay, streams, session: told.session, lines };
   }
 
   test.each(["fin", "tcp-rst"] as const)("that are cut by %s are told of once, and all go on", async (how) => {
-    const { relay, streams, session, lines, server } = await start(50); // long enough for all to be lost
+    const clock = createFakeClock();
+    const { relay, streams, session, lines, server } = await start(50, { clock });
     await arrive(streams, 3);
     relay.cut(how);
+    await vi.waitFor(() => expect(lines("streamLost")).toHaveLength(20), patience);
+    await clock.advance(50);
     await vi.waitFor(() => expect(lines("streamReopened")).toHaveLength(20), patience);
     await arrive(streams, 3);
     expect(lines("streamLost")).toHaveLength(20);
@@ -99,8 +104,8 @@ describe.each(names)("to %s, twenty streams", (name) => {
     expect(lines.filter((line) => line.endsWith("complete"))).toHaveLength(20);
   });
 
-  test("that are read slowly lose nothing either", async () => {
-    const { relay, session } = await start(1);
+  test("or fewer, of which one is read slowly, lose nothing either", async () => {
+    const { relay, session } = await start(1, {}, 3);
     const messages = createClient(ChatService, session).subscribe({ room: "much" })[Symbol.asyncIterator]();
     const ids: number[] = [];
     for (let round = 0; round < 10; round++) {

@@ -64,7 +64,7 @@ export async function startRelay(url: string): Promise<Relay> {
     },
     close: async () => {
       server?.close();
-      const gone = [...ends.keys()].map((client) => once(client, "close"));
+      const gone = [...ends.keys()].map((client) => new Promise((resolve) => client.once("close", resolve)));
       for (const client of ends.keys()) client.destroy();
       await Promise.all(gone);
     },

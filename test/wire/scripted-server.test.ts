@@ -2,6 +2,7 @@ import { Code, createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { type ClientName, clients, linkTo } from "./clients.js";
+import { patience } from "./leave-nothing.js";
 import type { Script } from "./script.js";
 import { type ScriptedServer, type ScriptedServerOptions, startScriptedServer } from "./scripted-server.js";
 import { watch } from "./watch.js";
@@ -54,13 +55,13 @@ describe.each(Object.keys(clients) as ClientName[])("the scripted server, to %s,
     await messages[Symbol.asyncIterator]().next();
     expect(server.open()).toBe(1);
     canceled.abort();
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await vi.waitFor(() => expect(server.open()).toBe(0), patience);
   });
 
   test("ends the calls that it never answered when it closes", async () => {
     const server = await start({ ...client, script: { at: "before-headers", end: { kind: "silence" } } });
     const ending = watch(linkTo(server.url, client));
-    await vi.waitFor(() => expect(server.open()).toBe(1));
+    await vi.waitFor(() => expect(server.open()).toBe(1), patience);
     await server.close();
     expect((await ending).evidence).toHaveProperty("error");
     expect(server.open()).toBe(0);
@@ -86,7 +87,7 @@ test("unanswered PINGs time out", async () => {
   const client = clients["node h2 grpc"];
   const script: Script = { at: "mid-stream", end: { kind: "silence", pings: "ignored" } };
   const server = await start({ ...client, script });
-  const { evidence } = await watch(linkTo(server.url, client, { pingIntervalMs: 20, pingTimeoutMs: 20 }));
+  const { evidence } = await watch(linkTo(server.url, client, { pingIntervalMs: 20, pingTimeoutMs: 200 }));
   expect(evidence).toMatchObject({ error: { code: Code.Unavailable, rawMessage: "PING timed out" } });
 });
 

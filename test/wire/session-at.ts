@@ -22,6 +22,7 @@ export function sessionAt({ transport, connection }: Link, options: SessionOptio
   const manager = { state: () => connection() ?? "closed" } as const;
   const session = createSession(transport, {
     clock,
+    healthyAfterMs: 3_600_000, // or on a slow machine one outage may count as two
     rateLimit: false,
     policies: soonForAll,
     ...(connection() !== undefined && { connection: manager }),

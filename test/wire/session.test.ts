@@ -54,8 +54,9 @@ describe.each(names)("to %s, a stream that hangs after", (name) => {
     test(`${ending} ${script.at} is given up as lost, and goes on`, async () => {
       // A silent HTTP/2 connection stays in use until PINGs find out: the deadlines end calls, not connections.
       const dead = script.at === "on-connect" && client.httpVersion === "2";
-      const ping = dead ? { pingIntervalMs: 20, pingTimeoutMs: 20 } : {};
-      const { server, session, chat, events } = await start(client, script, impatient, ping);
+      const { server, session, chat, events } = dead
+        ? await start(client, script, {}, { pingIntervalMs: 20, pingTimeoutMs: 100 })
+        : await start(client, script, impatient);
       const messages = chat.subscribe({ room: "lobby" })[Symbol.asyncIterator]();
       expect(await read(3, messages)).toEqual({ ids: [1, 2, 3] });
       const lost = events.find(([type]) => type === "streamLost")?.[1];

@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
+import { createFakeClock } from "../../../src/testing/index.js";
 import { collect } from "../../in-memory.js";
 import { leaveNothing, patience } from "../../wire/leave-nothing.js";
 import { openOffice } from "./back-office.js";
@@ -94,7 +95,8 @@ describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => 
   });
 
   test("a drain goes on without its caller", async () => {
-    const { server, admin, audit } = await openOffice(own, name, { users: ["ann", "bob"] });
+    const clock = createFakeClock();
+    const { server, admin, audit } = await openOffice(own, name, { users: ["ann", "bob"], clock });
     const gone = new AbortController();
     const { messages, end } = collect(
       admin.drain({ over: { seconds: 0n, nanos: 300_000_000 } }, { signal: gone.signal }),
@@ -102,12 +104,14 @@ describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => 
     await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
     gone.abort();
     expect(ConnectError.from(await end).code).toBe(Code.Canceled);
+    await clock.advance(300);
     await nobodyLeft(server);
     await vi.waitFor(() => expect(audit()).toMatchObject([{ method: "Drain", outcome: "done" }]), patience);
   });
 
   test("a second drain is refused while the first one goes on", async () => {
-    const { server, admin, bouncer, audit } = await openOffice(own, name, { users: ["ann", "bob"] });
+    const clock = createFakeClock();
+    const { server, admin, bouncer, audit } = await openOffice(own, name, { users: ["ann", "bob"], clock });
     const first = collect(admin.drain({ over: { seconds: 0n, nanos: 300_000_000 } }));
     await vi.waitFor(() => expect(first.messages).toHaveLength(1), patience);
     const error = ConnectError.from(await collect(admin.drain({})).end);
@@ -117,6 +121,7 @@ describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => 
     ]);
     expect(audit()).toMatchObject([{ method: "Drain", outcome: error.rawMessage }]);
     expect(bouncer.stats().verdicts.maintenance).toBe(1);
+    await clock.advance(300);
     expect(await first.end).toBeUndefined();
     await nobodyLeft(server);
   });

@@ -1,10 +1,11 @@
 import { createClient } from "@connectrpc/connect";
 import { expect, vi } from "vitest";
 import { disconnectOf } from "../../../src/index.js";
+import type { Clock } from "../../../src/ports/clock.js";
 import { AdminService, type Authorize, memoryStore, type Store } from "../../../src/server/index.js";
 import { collect } from "../../in-memory.js";
 import type { ClientName } from "../../wire/clients.js";
-import { patience } from "../../wire/leave-nothing.js";
+import { patience, clock as realClock } from "../../wire/leave-nothing.js";
 import { linkAs, login, type Own } from "./guest.js";
 import { createLog } from "./log.js";
 import { startGuardedServer } from "./servers.js";
@@ -20,13 +21,21 @@ interface OfficeOptions {
   /** What the admin sends. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly store?: Store;
+  /** The bouncer's. @default the system's */
+  readonly clock?: Clock;
 }
 
 /** A server with guests inside, an admin at work, and what was logged and written. */
 export async function openOffice(
   own: Own,
   name: ClientName,
-  { users = ["ann"], authorize = byToken, headers = bearer, store = memoryStore() }: OfficeOptions = {},
+  {
+    users = ["ann"],
+    authorize = byToken,
+    headers = bearer,
+    store = memoryStore(),
+    clock = realClock,
+  }: OfficeOptions = {},
 ) {
   const { logger, lines } = createLog();
   let writes = 0;
@@ -38,7 +47,7 @@ export async function openOffice(
   };
   const { record, lift, restrict } = store;
   const counted = { ...store, record: counting(record), lift: counting(lift), restrict: counting(restrict) };
-  const server = own(await startGuardedServer("connect-node h2", { authorize, logger, store: counted }));
+  const server = own(await startGuardedServer("connect-node h2", { authorize, logger, store: counted, clock }));
   const { bouncer } = server;
   /** A guest knocks: it gets in, or its stream ends. */
   const knock = async (user: string, session: string) => {

@@ -4,6 +4,7 @@ import { ChatService } from "../../../examples/gen/chat/v1/chat_pb.js";
 import { controlStream } from "../../../src/control-stream/index.js";
 import { type DisconnectInit, disconnectOf } from "../../../src/index.js";
 import type { Bouncer, Report } from "../../../src/server/index.js";
+import { createFakeClock } from "../../../src/testing/index.js";
 import { collect } from "../../in-memory.js";
 import { leaveNothing, patience } from "../../wire/leave-nothing.js";
 import { ann, annInside, linkAs, login, nobodyLeft } from "./guest.js";
@@ -24,9 +25,6 @@ interface Way {
   readonly back?: true;
   readonly ends: string;
 }
-
-/** Over several connections an abort may overtake the words about it, but not by as much as it takes to come back. */
-const unhurried = { initialMs: 5_000, jitter: "none" } as const;
 
 const until = new Date("2090-01-01");
 
@@ -128,8 +126,9 @@ describe.each(pairs)("through %s, to %s,", (mount, client) => {
   });
 
   test("an abort is explained by the control stream, and nobody comes back", async () => {
-    const policies = { aborted: unhurried, network: unhurried };
-    const session = { extensions: [controlStream()], policies };
+    // The session's time stands still: it waits for the welcome, and does not come back before the words about an abort,
+    // which over several connections it may overtake.
+    const session = { extensions: [controlStream()], clock: createFakeClock() };
     const { server, bouncer, end } = await annInside(own, mount, client, { session });
     const report = await bouncer.kick(user, { code: "afk", message: "Idle" }, { mode: "abort" });
     expect(report).toMatchObject({ matched: 2, told: 1, forced: 1 });

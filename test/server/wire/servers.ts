@@ -22,7 +22,7 @@ import {
   verdictOf,
 } from "../../../src/server/index.js";
 import { type ClientName, clients } from "../../wire/clients.js";
-import { clock } from "../../wire/leave-nothing.js";
+import { clock, patience } from "../../wire/leave-nothing.js";
 import type { HttpVersion } from "../../wire/script.js";
 import { over } from "../../wire/session-at.js";
 
@@ -114,6 +114,7 @@ export async function startGuardedServer(
       issuedAt: new Date(0),
     }),
     clock,
+    forceAfterMs: patience.timeout, // only who cannot be told at all is cut
     ...options,
   });
   const { server, stop } = await mounts[name].mount({

@@ -27,7 +27,7 @@ export type Answer = BuiltInReason | undefined;
 /** The stages of a call at which a request has been read. */
 export const stages = ["before-headers", "after-headers", "mid-stream"] as const;
 
-/** Long enough for what was sent to be read, so that a TCP RST cannot overtake it. */
+/** As ms, and as turns of the event loop, enough for what was sent to be read: a TCP RST would overtake it. */
 export const settledMs = 20;
 
 /** The clients that match. */
