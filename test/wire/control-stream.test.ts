@@ -63,7 +63,10 @@ describe.each(names)("to %s", (name) => {
     const { url, bouncer, calls } = await startAttendedServer(client.httpVersion);
     // The session's time stands still: it waits for the welcome, and does not come back before the words about an abort,
     // which over several connections it may overtake.
-    const { session, chat, lines } = sessionAt(linkTo(url, client), { extensions: [controlStream()], clock: createFakeClock() });
+    const { session, chat, lines } = sessionAt(linkTo(url, client), {
+      extensions: [controlStream()],
+      clock: createFakeClock(),
+    });
     own(session);
     const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
     await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 2)).toBe(true), patience);
