@@ -12,7 +12,7 @@ test("the system's clock sleeps, also for longer than a timer can", async () => 
   await vi.advanceTimersByTimeAsync(59 * 24 * 3_600_000);
   expect(awake).not.toHaveBeenCalled();
   await vi.advanceTimersByTimeAsync(24 * 3_600_000);
-  await vi.waitFor(() => expect(awake).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(awake).toHaveBeenCalledOnce(), { timeout: 60_000 });
 });
 
 test("the system's clock wakes nobody before Node has closed what failed in this turn", async () => {

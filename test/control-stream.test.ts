@@ -13,6 +13,7 @@ import {
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
 import { createFakeDevice } from "./device.js";
 import { collect, listen } from "./in-memory.js";
+import { patience } from "./wire/leave-nothing.js";
 
 // A session with a control stream, against a bouncer, in memory.
 
@@ -42,7 +43,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   session.close();
-  await vi.waitFor(() => expect(clock.sleepers).toBe(0));
+  await vi.waitFor(() => expect(clock.sleepers).toBe(0), patience);
   await clock.settle();
   process.off("unhandledRejection", note);
   expect(unhandled.splice(0)).toEqual([]);
@@ -85,17 +86,17 @@ async function openToBeCut(options: SessionOptions = {}) {
     });
   });
   const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
   return { messages, lines, cut: () => fail(new ConnectError("crash", Code.Internal)) };
 }
 
 /** Calls reach the server by promises, which the fake clock does not move. */
-const arrival = (count: number) => vi.waitFor(() => expect(calls.length).toBeGreaterThanOrEqual(count));
+const arrival = (count: number) => vi.waitFor(() => expect(calls.length).toBeGreaterThanOrEqual(count), patience);
 
 test("the control stream goes first, and from its welcome on each call names the session", async () => {
   const { chat } = open();
   const streams = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
-  await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 1)).toBe(true));
+  await vi.waitFor(() => expect(streams.every(({ messages }) => messages.length === 1)).toBe(true), patience);
   await chat.say({});
   const [[, name] = []] = calls;
   expect(name).toMatch(/^[0-9a-f]{32}$/);
@@ -111,7 +112,7 @@ test("the control stream goes first, and from its welcome on each call names the
 test("a server without a control stream is asked once, and sees no names", async () => {
   const { chat, lines } = open({});
   const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
   await chat.say({});
   collect(chat.subscribe({}));
   await arrival(4);
@@ -148,7 +149,7 @@ test("a control stream that has ended is asked for again while a stream goes on"
     },
   });
   const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
   await clock.advance(600_000);
   const attended = calls.filter(([method]) => method === "Open").length;
   expect(attended).toBeGreaterThan(3);
@@ -179,7 +180,7 @@ test("with limited logins a control stream that is late does not put out its own
   });
   const { chat, lines } = open(controlStreamService(bouncer));
   const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(clock.sleepers).toBeGreaterThan(1));
+  await vi.waitFor(() => expect(clock.sleepers).toBeGreaterThan(1), patience);
   await clock.advance(3_000);
   expect(messages).toHaveLength(1);
   expect(lines).toEqual(["connected", "streamOpened: 1"]);
@@ -197,7 +198,7 @@ test("a ban at the door costs one call: the control stream's", async () => {
 test("a kick ends the session, even if its stream never hears it", async () => {
   const { chat, lines } = open();
   const { messages, end } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
   // In memory there is nothing to cut by: the stream would go on. The control stream is told.
   const [companion] = bouncer.list().filter(({ method }) => method.endsWith("Open"));
   void bouncer.kick({ stream: companion?.id }, { code: "afk", message: "Idle" });
@@ -208,7 +209,7 @@ test("a kick ends the session, even if its stream never hears it", async () => {
 test("a verdict about another stream of the session arrives before that stream is cut", async () => {
   const { chat, lines } = open();
   const { messages, end } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
   const [stream] = bouncer.list().filter(({ method }) => method.endsWith("Subscribe"));
   const kick = bouncer.kick({ stream: stream?.id }, { message: "Idle" }, { mode: "abort" });
   await clock.settle();
@@ -259,7 +260,7 @@ test("silence on all streams is a lost connection; news on one of them is not", 
     }
   });
   const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
   await clock.advance(60_000);
   expect(lines.filter((line) => line.startsWith("streamLost"))).toEqual([]); // heartbeats come
   silent = true;
@@ -280,13 +281,13 @@ test("a control stream rests in a pause, with all other streams, and comes back 
   const device = createFakeDevice();
   const { chat } = open(undefined, { extensions: [controlStream(), device.extension] });
   const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
   expect(bouncer.count()).toBe(2);
   device.become("asleep");
   device.become(undefined);
-  await vi.waitFor(() => expect(bouncer.count()).toBe(0));
+  await vi.waitFor(() => expect(bouncer.count()).toBe(0), patience);
   await clock.advance(2_000);
-  await vi.waitFor(() => expect(bouncer.count()).toBe(2));
+  await vi.waitFor(() => expect(bouncer.count()).toBe(2), patience);
   expect(calls.map(([method]) => method)).toEqual(["Open", "Subscribe", "Subscribe", "Open"]);
 });
 
@@ -313,7 +314,7 @@ test("a stream that had news since the last sign of life, but none after it, is 
     },
   );
   const { messages } = collect(chat.subscribe({}));
-  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
   await clock.advance(10_000); // a sign of life
   beats.abort();
   await clock.advance(1_000);
