@@ -25,7 +25,7 @@ try {
   // What has nothing to do with the versions.
   const others = [
     ...["browser/**", "react/**", "docs/**"],
-    ...["bundlers.test.ts", "docs.test.ts", "examples*.test.ts", "tower.test.ts"],
+    ...["bundlers.test.ts", "examples*.test.ts", "tower.test.ts"],
   ];
   run("npx", ["--no", "vitest", "run", ...others.map((path) => `--exclude=test/${path}`)]);
 } finally {

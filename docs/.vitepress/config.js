@@ -27,6 +27,28 @@ function pageOf(file) {
   return inDocs ? inDocs.replace(/(^|\/)README\.md$/, "$1index.md") : others[file];
 }
 
+/** Vite looks for what it bundles ahead in the root of the pages, and VitePress is not installed there. */
+const asInstalled = {
+  name: "as-installed",
+  configResolved({ optimizeDeps }) {
+    optimizeDeps.include = [];
+  },
+};
+
+/** Anchors as GitHub makes them, so that a link to a heading is the same in both. */
+const slugify = (heading) =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+    .replaceAll(" ", "-");
+
+/** Who searches has a task: the guide comes before the list of all exports. VitePress sends this function to the browser. */
+const guideFirst = (page) => (page.includes("/reference/api/") ? 0.2 : 1);
+
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" fill="#3451b2"/><path d="M8 17h11m-5-6 6 6-6 6M25 9v16" fill="none" stroke="#fff" stroke-width="3"/></svg>',
+)}`;
+
 const everyExport = {
   text: "Every export",
   collapsed: true,
@@ -40,8 +62,12 @@ export default defineConfig({
   title: "farewell",
   description,
   lang: "en",
-  vite: { publicDir: false },
-  markdown: { config: (markdown) => markdown.use(repositoryLinks, { root, pageOf, repository: address }) },
+  head: [["link", { rel: "icon", href: icon }]],
+  vite: { publicDir: false, optimizeDeps: { noDiscovery: true }, plugins: [asInstalled] },
+  markdown: {
+    anchor: { slugify },
+    config: (markdown) => markdown.use(repositoryLinks, { root, pageOf, repository: address }),
+  },
   transformPageData(page) {
     if (page.relativePath !== "index.md") return undefined;
     const action = (text, link, theme = "alt") => ({ text, link, theme });
@@ -72,7 +98,7 @@ export default defineConfig({
     ],
     sidebar: sidebar(pageOf).flatMap((group) => (group.text === "Reference" ? [group, everyExport] : [group])),
     outline: { level: [2, 3] },
-    search: { provider: "local" },
+    search: { provider: "local", options: { miniSearch: { searchOptions: { boostDocument: guideFirst } } } },
     socialLinks: address ? [{ icon: "github", link: address }] : [],
   },
 });
