@@ -1,9 +1,10 @@
+import { readFileSync } from "node:fs";
 import { Converter } from "typedoc";
 import { entries } from "./.vitepress/entries.js";
 
 /** @type {Partial<import("typedoc").TypeDocOptions> & Partial<import("typedoc-plugin-markdown").PluginOptions>} */
 export default {
-  plugin: ["typedoc-plugin-missing-exports", "typedoc-plugin-markdown", nameAsImported],
+  plugin: ["typedoc-plugin-missing-exports", "typedoc-plugin-markdown", nameAsImported, leaveOutInsides],
   name: "Every export",
   tsconfig: "../tsconfig.json",
   entryPoints: entries.map(({ source }) => `../${source}`),
@@ -29,16 +30,32 @@ export default {
   typeDeclarationFormat: "table",
   tableColumnSettings: { hideModifiers: true, hideInherited: true, hideOverrides: true, hideSources: true },
   skipErrorChecking: true, // `npm run typecheck` does it, with the TypeScript of the package
+  validation: { notExported: false }, // see leaveOutInsides
   treatWarningsAsErrors: true,
 };
 
 /** Names each module as an app imports it, and not by its folder. @param {import("typedoc").Application} app */
 function nameAsImported(app) {
   app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {
-    for (const { source, name } of entries) {
-      const folder = source.replace(/^src\//, "").replace(/(\/index)?\.ts$/, "");
-      const module = project.children?.find((child) => child.name === folder);
-      if (module) module.name = name;
+    for (const { module, name } of entries) for (const found of modulesOf(project, module)) found.name = name;
+  });
+}
+
+/** Leaves out what only inner rooms know, unless it is exported. @param {import("typedoc").Application} app */
+function leaveOutInsides(app) {
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+    for (const { module, source } of entries) {
+      const exported = readFileSync(new URL(`../${source}`, import.meta.url), "utf8").match(/\w+/g);
+      for (const child of modulesOf(project, module).flatMap(({ children = [] }) => children)) {
+        const file = project.getSymbolIdFromReflection(child)?.fileName ?? "";
+        const inside = /\/src\/(gen|machine\/(?!state)|stream\/host)/.test(file);
+        if (inside && !exported?.includes(child.name)) project.removeReflection(child);
+      }
     }
   });
+}
+
+/** @param {import("typedoc").ProjectReflection} project */
+function modulesOf({ children = [] }, module) {
+  return children.filter(({ name }) => name === module);
 }
