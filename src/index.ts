@@ -10,7 +10,6 @@ export type {
   Source,
 } from "./disconnect/disconnect.js";
 export { disconnectOf } from "./disconnect/error-of.js";
-export type { ConnectionState } from "./disconnect/inferred.js";
 export { type BuiltInReason, builtInReasons } from "./disconnect/reasons.js";
 export type { ReasonMapping, ReasonMappings } from "./disconnect/spoken.js";
 export type { Gap, Outcome, SessionEvents } from "./machine/events.js";
@@ -30,6 +29,7 @@ export {
 } from "./policy/policy.js";
 export type { RateLimit } from "./policy/rate-limit.js";
 export { type Clock, systemClock } from "./ports/clock.js";
+export type { ConnectionState } from "./ports/connection-state.js";
 export type { Pause } from "./ports/pause.js";
 export type { Extension } from "./session/extension.js";
 export type { MethodEntry, SessionOptions } from "./session/options.js";

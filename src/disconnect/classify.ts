@@ -1,8 +1,9 @@
 import { ConnectError } from "@connectrpc/connect";
 import { systemClock } from "../ports/clock.js";
+import type { ConnectionState } from "../ports/connection-state.js";
 import type { Pause } from "../ports/pause.js";
 import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
-import { type ConnectionState, fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
+import { fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
 import { rowOf } from "./reasons.js";
 import { detailsOf, fieldsFor, type ReasonMappings, type Words, wordsOf } from "./spoken.js";
 

@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { toldByNode } from "#transport-errors";
+import type { ConnectionState } from "../ports/connection-state.js";
 import type { Source } from "./disconnect.js";
 import type { BuiltInReason } from "./reasons.js";
 
@@ -10,9 +11,6 @@ import type { BuiltInReason } from "./reasons.js";
 /** A conclusion, or `undefined` where the error is not a disconnect. */
 export type Inferred = { readonly reason: InferredReason; readonly source: Source; readonly said?: true } | undefined;
 type InferredReason = Extract<BuiltInReason, "unauthenticated" | "maintenance" | "throttled" | "aborted" | "network">;
-
-/** `Http2SessionManager.state()` of `@connectrpc/connect-node`. */
-export type ConnectionState = "closed" | "connecting" | "open" | "idle" | "verifying" | "error";
 
 /** A status that a server sent. `retry`: with a RetryInfo or a retry header. */
 export function fromStatus(code: number, retry: boolean): Inferred {

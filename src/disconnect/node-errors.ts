@@ -1,4 +1,4 @@
-import type { ConnectionState } from "./inferred.js";
+import type { ConnectionState } from "../ports/connection-state.js";
 
 // The errors of Node, Deno and Bun, imported as "#transport-errors". A browser never sees them: there fetch tells no more
 // than that it failed, and its bundle gets no-node-errors.ts.

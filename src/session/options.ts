@@ -1,7 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { checkSession } from "#check";
 import type { Reason } from "../disconnect/disconnect.js";
-import type { ConnectionState } from "../disconnect/inferred.js";
 import { builtInReasons } from "../disconnect/reasons.js";
 import type { ReasonMappings } from "../disconnect/spoken.js";
 import type { Rules } from "../machine/state.js";
@@ -9,6 +8,7 @@ import { finiteMs } from "../policy/finite-ms.js";
 import { defaultPolicies, type Policies, resolvePolicies } from "../policy/policy.js";
 import { defaultRateLimit, type RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
+import type { ConnectionState } from "../ports/connection-state.js";
 import type { StreamEntry } from "../stream/method.js";
 import { methodName } from "../stream/method-name.js";
 import type { Extension } from "./extension.js";

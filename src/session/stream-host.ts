@@ -1,8 +1,8 @@
 import type { Evidence } from "../disconnect/classify.js";
 import type { Disconnect } from "../disconnect/disconnect.js";
-import type { ConnectionState } from "../disconnect/inferred.js";
 import { attemptAt, attemptOfVerdict } from "../machine/lost.js";
 import { type Attempt, type Decision, decide, defaultPolicies, type ResolvedPolicies } from "../policy/policy.js";
+import type { ConnectionState } from "../ports/connection-state.js";
 import type { Stream, StreamHost } from "../stream/host.js";
 import type { Driver } from "./driver.js";
 import type { Attached } from "./extension.js";

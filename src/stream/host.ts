@@ -2,10 +2,10 @@ import type { DescMessage, DescMethodStreaming, Message, MessageInitShape } from
 import type { ContextValues, Transport } from "@connectrpc/connect";
 import type { Evidence } from "../disconnect/classify.js";
 import type { Disconnect } from "../disconnect/disconnect.js";
-import type { ConnectionState } from "../disconnect/inferred.js";
 import type { Outcome, SessionEvent } from "../machine/events.js";
 import type { StreamLabel } from "../machine/stream-label.js";
 import type { Clock } from "../ports/clock.js";
+import type { ConnectionState } from "../ports/connection-state.js";
 
 /** What Connect hands to `Transport.stream`. */
 export interface StreamCall {

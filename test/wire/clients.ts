@@ -10,7 +10,7 @@ import {
   createConnectTransport as createConnectWebTransport,
   createGrpcWebTransport as createGrpcWebWebTransport,
 } from "@connectrpc/connect-web";
-import type { ConnectionState } from "../../src/disconnect/inferred.js";
+import type { ConnectionState } from "../../src/ports/connection-state.js";
 import type { HttpVersion, Protocol } from "./script.js";
 
 /** Every Connect client that runs on Node: connect-node, and connect-web with Node's fetch (HTTP/1.1). */
