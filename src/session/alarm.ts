@@ -1,4 +1,5 @@
 import type { Clock } from "../ports/clock.js";
+import { createTimer } from "../ports/timer.js";
 
 /** One timer, that is set to another time as often as one likes. */
 export interface Alarm {
@@ -7,20 +8,17 @@ export interface Alarm {
 }
 
 export function createAlarm(clock: Clock, ring: () => void): Alarm {
+  const timer = createTimer(clock);
   let setTo: number | undefined;
-  let timer = new AbortController();
   return {
     set(at) {
       if (at === setTo) return;
       setTo = at;
-      timer.abort();
-      if (at === undefined) return;
-      timer = new AbortController();
-      const rung = () => {
+      if (at === undefined) return timer.stop();
+      timer.start(Math.max(1, at - clock.now()), () => {
         setTo = undefined;
         ring();
-      };
-      clock.sleep(Math.max(1, at - clock.now()), timer.signal).then(rung, () => {}); // rejects when it is set anew
+      });
     },
   };
 }

@@ -1,0 +1,153 @@
+import { create } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { sessionHeader } from "../disconnect/wire.js";
+import { ControlStreamService, OpenRequestSchema, type OpenResponse } from "../gen/farewell/v1/control_stream_pb.js";
+import { createTimer } from "../ports/timer.js";
+import type { SessionPort } from "../session/extension.js";
+import { createHeartbeat } from "./heartbeat.js";
+import { newSessionName } from "./session-name.js";
+import { wordsFrom } from "./words.js";
+
+/** The control stream of a session: opened while it is wanted, and opened again. */
+export interface Attendance {
+  /** Whether a server has it: `asked`: the first answer is not there yet. `absent`: this server has none. */
+  readonly known: "unasked" | "asked" | "welcomed" | "absent";
+  /** Names the session, as in the header. */
+  readonly name: string;
+  /** Whether it is open, or being opened. */
+  readonly open: boolean;
+  /** Opens it, unless it is there, or known not to be had. Resolves with its first answer, good or bad. */
+  start(): Promise<void>;
+  stop(): void;
+  /** Nothing got through elsewhere either: that it failed says nothing about the server. */
+  excuse(): void;
+  /** A new login has a new name. */
+  rename(): void;
+  /** No stream is left to ask for it again. */
+  forget(): void;
+  /** For good. */
+  close(): void;
+}
+
+const againMs = 60_000; // until it is asked for again where it could not be had
+
+export function createAttendance(session: SessionPort, wanted: () => boolean): Attendance {
+  const { transport, clock } = session;
+  const again = createTimer(clock);
+  const streams = () => [...session.streams];
+  const heartbeat = createHeartbeat({ clock, streams }, (dead, silentMs) => {
+    stop();
+    if (dead.length < streams().length) void start(); // otherwise the streams bring it back
+    for (const stream of dead) stream.lose({ silent: `no sign of life for ${silentMs} ms` });
+  });
+  let name = newSessionName(clock);
+  let known: Attendance["known"] = "unasked";
+  let askAt = 0;
+  let call: AbortController | undefined;
+  let answered: Promise<void> = Promise.resolve();
+
+  function start(): Promise<void> {
+    if (call || known === "absent" || clock.now() < askAt) return answered;
+    const own = new AbortController();
+    call = own;
+    if (known === "unasked") known = "asked";
+    answered = new Promise((resolve) => {
+      attend(own, resolve).then(resolve);
+    });
+    return answered;
+  }
+
+  function stop(): void {
+    const own = call;
+    call = undefined; // first: what comes of the abort concerns nobody
+    heartbeat.stop();
+    own?.abort();
+  }
+
+  async function attend(own: AbortController, answer: () => void): Promise<void> {
+    let welcomed = false;
+    heartbeat.heard(); // one that does not answer is no better than one that has fallen silent
+    const error = await listen(transport, name, own.signal, (event) => {
+      if (event.case === "welcome") {
+        const { heartbeatInterval, returnWindow } = event.value;
+        welcomed = true;
+        known = "welcomed";
+        if (heartbeatInterval) heartbeat.every(durationMs(heartbeatInterval));
+        session.setReturnWindow(returnWindow && durationMs(returnWindow));
+        answer();
+      } else hear(session, event);
+      heartbeat.heard();
+    });
+    if (call !== own) return;
+    call = undefined;
+    heartbeat.stop();
+    // gRPC has a status for "no such service"; in Connect's protocol an HTTP 404 becomes the same.
+    if (error instanceof ConnectError && error.code === Code.Unimplemented) known = "absent";
+    const verdict = error !== undefined && session.overheard(error);
+    if (verdict && welcomed) session.explain(verdict); // what is cut with it
+    if (!welcomed) askAt = clock.now() + againMs;
+    // While streams go on, one that has ended is asked for again: no new stream may come to do it.
+    if (wanted() && known !== "absent") again.start(againMs * (1 + clock.random()), () => void start());
+  }
+
+  return {
+    get known() {
+      return known;
+    },
+    get name() {
+      return name;
+    },
+    get open() {
+      return call !== undefined;
+    },
+    start,
+    stop,
+    excuse() {
+      askAt = 0;
+    },
+    rename() {
+      name = newSessionName(clock);
+    },
+    forget: again.stop,
+    close() {
+      stop();
+      again.stop();
+      askAt = Number.POSITIVE_INFINITY;
+    },
+  };
+}
+
+/** One call: tells each event, and answers with what it ended with, `undefined` for a clean end. Never rejects. */
+async function listen(
+  transport: Transport,
+  name: string,
+  signal: AbortSignal,
+  tell: (event: OpenResponse["event"]) => void,
+): Promise<unknown> {
+  try {
+    const { method } = ControlStreamService;
+    const input = createAsyncIterable([create(OpenRequestSchema)]);
+    const { message } = await transport.stream(method.open, signal, 0, { [sessionHeader]: name }, input);
+    for await (const { event } of message) {
+      if (signal.aborted) return undefined;
+      tell(event);
+    }
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function hear(session: SessionPort, event: OpenResponse["event"]): void {
+  const now = session.clock.now();
+  if (event.case === "notice") {
+    const words = wordsFrom(event.value, now);
+    const { after } = event.value;
+    if (words) session.announced(words, after && new Date(now + durationMs(after)));
+  } else if (event.case === "verdict") {
+    const words = wordsFrom(event.value, now);
+    if (words) session.decided(words);
+  }
+}

@@ -1,0 +1,42 @@
+import { createTimer } from "../ports/timer.js";
+import type { SessionPort, Stream } from "../session/extension.js";
+
+/** Signs of life of a server: after too long a silence its connection is dead. */
+export interface Heartbeat {
+  /** How often the server gives a sign of life, in ms. Until it has said so, nothing is expected. */
+  every(beatMs: number): void;
+  /** One has come, or is waited for from now on. */
+  heard(): void;
+  stop(): void;
+}
+
+const silentBeats = 2.5;
+
+/** `silent` gets the streams that have had no news lately either: the connection is dead for them as well. */
+export function createHeartbeat(
+  { clock, streams }: Pick<SessionPort, "clock"> & { readonly streams: () => readonly Stream[] },
+  silent: (dead: readonly Stream[], silentMs: number) => void,
+): Heartbeat {
+  const timer = createTimer(clock);
+  let beatMs: number | undefined;
+  return {
+    every(ms) {
+      beatMs = ms;
+    },
+    heard() {
+      if (beatMs === undefined) return;
+      const lastMs = beatMs;
+      timer.start(lastMs * (silentBeats - 1), () => {
+        const marks = new Map(streams().map((stream) => [stream, stream.last]));
+        const markedAt = clock.now();
+        const hasNews = (stream: Stream) =>
+          stream.sentAt >= markedAt || (stream.last !== undefined && stream.last !== marks.get(stream));
+        timer.start(lastMs, () => {
+          const dead = streams().filter((stream) => !hasNews(stream));
+          silent(dead, lastMs * silentBeats);
+        });
+      });
+    },
+    stop: timer.stop,
+  };
+}

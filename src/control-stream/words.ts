@@ -1,0 +1,13 @@
+import type { DisconnectInit } from "../disconnect/disconnect.js";
+import { wordsOf } from "../disconnect/spoken.js";
+import type { OpenResponse_Notice, OpenResponse_Verdict } from "../gen/farewell/v1/control_stream_pb.js";
+
+/** The words of a message on the control stream, or `undefined` for a reason that this version does not know. */
+export function wordsFrom(
+  { disconnect, localized, message }: OpenResponse_Notice | OpenResponse_Verdict,
+  now: number,
+): DisconnectInit | undefined {
+  const details = [disconnect, localized].filter((detail) => detail !== undefined);
+  const { spoken, localized: text } = wordsOf(details, new Headers(), now);
+  return spoken && ({ ...spoken.fields, reason: spoken.reason, message, localized: text } as DisconnectInit);
+}
