@@ -15,6 +15,9 @@ export interface Loss {
   readonly decision: Decision;
 }
 
+/** One kind of input. */
+export type InputOf<T extends Input["type"]> = Extract<Input, { readonly type: T }>;
+
 /** Everything that can happen to a session. Streams are named by the number of their label. */
 export type Input =
   /** A stream wants to be opened. `pause`: why nothing may go out now. */

@@ -1,30 +1,24 @@
-import type { Pause } from "../ports/pause.js";
 import { become, type Step, stay } from "./effect.js";
+import type { InputOf } from "./input.js";
 import { paused, resumed } from "./pause.js";
 import { enqueue, withStream } from "./queue.js";
 import { retryNow, taken } from "./schedule.js";
-import type { Rules, State, StreamFacts } from "./state.js";
+import type { Moment, Rules, State } from "./state.js";
 
 /** A stream wants to be opened: at once, or when the others that wait are. `pause`: why nothing may go out now. */
-export function joined(
-  state: State,
-  stream: Pick<StreamFacts, "label" | "reopenable" | "resumes">,
-  pause: Pause | undefined,
-  rules: Rules,
-  now: number,
-): Step {
+export function joined(state: State, { stream, pause: why }: InputOf<"joined">, rules: Rules, moment: Moment): Step {
   const { id } = stream.label;
-  const known = withStream(state, id, { ...stream, returning: false, away: false });
-  if (pause === undefined || !stream.reopenable) return admit(known, id, rules, now);
-  return paused(enqueue(withStream(known, id, { ...stream, returning: false, away: true }), id), pause, now);
+  const waits = why !== undefined && stream.reopenable;
+  const known = withStream(state, id, { ...stream, returning: false, away: waits });
+  return waits ? paused(enqueue(known, id), { why }, rules, moment) : admit(known, id, rules, moment);
 }
 
 /** A stream that was let go could not try yet: it may still, unless an outage has begun. */
-export function askedAgain(state: State, id: number, rules: Rules, now: number): Step {
-  return state.streams.has(id) && !state.queue.includes(id) ? admit(state, id, rules, now) : stay(state);
+export function askedAgain(state: State, { stream }: InputOf<"asked again">, rules: Rules, moment: Moment): Step {
+  return state.queue.includes(stream) ? stay(state) : admit(state, stream, rules, moment);
 }
 
-function admit(state: State, id: number, rules: Rules, now: number): Step {
+function admit(state: State, id: number, rules: Rules, moment: Moment): Step {
   const { phase, prober } = state;
   const facts = state.streams.get(id);
   if (!facts || phase.status === "ended") return stay(state); // it is stopped with the others
@@ -32,18 +26,18 @@ function admit(state: State, id: number, rules: Rules, now: number): Step {
   if (open || !facts.reopenable) return { ...stay(state), effects: [{ type: "let go", stream: id }] };
   const queued = enqueue(withStream(state, id, { ...facts, away: true }), id);
   // The first after all others have left did not fail: it need not wait as long as they were to.
-  return state.queue.length === 0 && !facts.returning ? retryNow(queued, rules, now) : stay(queued);
+  return state.queue.length === 0 && !facts.returning ? retryNow(queued, undefined, rules, moment) : stay(queued);
 }
 
 /** A stream has ended. Where it probed, its attempt undecided, the next one does, as soon as the rate limit lets it. */
-export function left(state: State, id: number, rules: Rules, now: number): Step {
+export function left(state: State, { stream: id }: InputOf<"left">, rules: Rules, moment: Moment): Step {
   if (!state.streams.has(id)) return stay(state);
   const { phase, prober } = state;
   const streams = new Map(state.streams);
   streams.delete(id);
   const others: State = { ...state, streams, queue: state.queue.filter((waiting) => waiting !== id) };
-  if (streams.size === 0 && phase.status === "paused") return resumed(others, rules, { now, random: 0 });
+  if (streams.size === 0 && phase.status === "paused") return resumed(others, undefined, rules, moment);
   if (phase.status !== "probing" || prober?.stream !== id) return stay(others);
-  const { bucket, at } = taken(state, rules, now + 1);
+  const { bucket, at } = taken(state, rules, moment.now + 1);
   return become({ ...others, bucket }, { status: "waiting", outage: phase.outage, until: at, refund: state.bucket });
 }

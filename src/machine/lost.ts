@@ -3,7 +3,7 @@ import { isSpoken } from "../disconnect/spoken.js";
 import type { Attempt } from "../policy/policy.js";
 import { become, type Decided, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
-import type { Input, Loss } from "./input.js";
+import type { InputOf, Loss } from "./input.js";
 import { fallen, outageOf, recovering, remember } from "./outage.js";
 import { enqueue, withStream } from "./queue.js";
 import { schedule } from "./schedule.js";
@@ -139,7 +139,7 @@ function stopping(step: Step, streams: readonly number[], by: Decided): Step {
 }
 
 /** A server's spoken verdict on something that is no stream of ours ends the session, where the policy says so. */
-export function sessionVerdict(state: State, { disconnect, decision }: Extract<Input, { type: "verdict" }>): Step {
+export function sessionVerdict(state: State, { disconnect, decision }: InputOf<"verdict">): Step {
   if (decision.action !== "end" || state.phase.status === "ended") return stay(state);
   const { why } = decision;
   const events = [

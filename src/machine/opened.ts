@@ -1,21 +1,22 @@
 import { become, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
+import type { InputOf } from "./input.js";
 import { isHealthy, recovering } from "./outage.js";
 import { withStream } from "./queue.js";
-import { healthy, type Prober, type Rules, type State } from "./state.js";
+import { healthy, type Moment, type Prober, type Rules, type State } from "./state.js";
 
 /** A probe counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
 const confirmAfterMs = 200;
 
 /** A stream has headers. */
-export function opened(state: State, id: number, first: boolean, rules: Rules, now: number): Step {
+export function opened(state: State, { stream: id, first }: InputOf<"opened">, rules: Rules, { now }: Moment): Step {
   const { prober } = state;
   if (prober?.stream !== id) return letIn(state, id, first, rules, now);
   return stay({ ...state, prober: { ...prober, opened: { at: now, first, confirmedAt: now + confirmAfterMs } } });
 }
 
 /** A stream has the first message of an attempt. */
-export function delivered(state: State, id: number, reopenable: boolean, rules: Rules): Step {
+export function delivered(state: State, { stream: id, reopenable }: InputOf<"delivered">, rules: Rules): Step {
   const facts = state.streams.get(id);
   if (!facts) return stay(state);
   const known = facts.reopenable === reopenable ? state : withStream(state, id, { ...facts, reopenable });
@@ -23,7 +24,7 @@ export function delivered(state: State, id: number, reopenable: boolean, rules: 
 }
 
 /** No refusal has followed the headers. */
-export function confirmed(state: State, rules: Rules, now: number): Step {
+export function confirmed(state: State, rules: Rules, { now }: Moment): Step {
   const { prober } = state;
   return prober?.opened && prober.opened.confirmedAt <= now ? confirm(state, prober, rules) : stay(state);
 }
@@ -33,14 +34,14 @@ function confirm(state: State, { stream, opened }: Prober, rules: Rules): Step {
 }
 
 /** The prober was not refused, though nothing came for long: the others may try too. */
-export function presumedOpen(state: State, rules: Rules, now: number): Step {
+export function presumedOpen(state: State, rules: Rules, { now }: Moment): Step {
   const { phase, prober } = state;
   if (phase.status !== "probing" || prober?.presumedAt === undefined || prober.presumedAt > now) return stay(state);
   return become(state, recovering(phase.outage, now, rules));
 }
 
 /** The probe was answered with something that is no disconnect: the path is open, though that stream is not. */
-export function answered(state: State, id: number, rules: Rules, now: number): Step {
+export function answered(state: State, { stream: id }: InputOf<"answered">, rules: Rules, { now }: Moment): Step {
   const { phase, prober } = state;
   if (phase.status !== "probing" || prober?.stream !== id) return stay(state);
   if (prober.opened) return confirm(state, prober, rules);
@@ -53,7 +54,7 @@ export function answered(state: State, id: number, rules: Rules, now: number): S
 }
 
 /** The session may be healthy now: then nothing is left of the outage. */
-export function recovered(state: State, now: number): Step {
+export function recovered(state: State, _: Rules, { now }: Moment): Step {
   return isHealthy(state.phase, now) ? become(state, healthy) : stay(state);
 }
 

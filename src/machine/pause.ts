@@ -1,8 +1,8 @@
 import { pausedBy } from "../disconnect/classify.js";
 import { afterPause } from "../policy/policy.js";
-import type { Pause } from "../ports/pause.js";
 import { become, type Effect, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
+import type { InputOf } from "./input.js";
 import { fallen, floorOf, outageOf } from "./outage.js";
 import { schedule } from "./schedule.js";
 import type { Moment, Rules, State } from "./state.js";
@@ -10,7 +10,7 @@ import type { Moment, Rules, State } from "./state.js";
 // The arrows to "paused" and away from it. A pause is no failure: it counts no attempt, and no policy is asked.
 
 /** The device or the page cannot go on: its streams are let go of. Nothing happens where there are none to hold. */
-export function paused(state: State, why: Pause, now: number): Step {
+export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _: Rules, { now }: Moment): Step {
   const { phase, bucket } = state;
   const { status } = phase;
   const held = [...state.streams.values()].filter(({ reopenable }) => reopenable);
@@ -44,7 +44,7 @@ export function paused(state: State, why: Pause, now: number): Step {
 }
 
 /** It can go on: the next attempt is scheduled, where somebody waits for it. */
-export function resumed(state: State, rules: Rules, { now, random }: Moment): Step {
+export function resumed(state: State, _: unknown, rules: Rules, { now, random }: Moment): Step {
   const { phase } = state;
   if (phase.status !== "paused") return stay(state);
   const { outage, refresh } = phase;

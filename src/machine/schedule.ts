@@ -4,6 +4,7 @@ import { type Decision, seconds, shortestTicketMs } from "../policy/policy.js";
 import { type Bucket, take } from "../policy/rate-limit.js";
 import { become, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
+import type { InputOf } from "./input.js";
 import { floorOf } from "./outage.js";
 import { probe } from "./queue.js";
 import type { Moment, Outage, Rules, State } from "./state.js";
@@ -54,7 +55,7 @@ export function taken(
 }
 
 /** The refresh succeeded: the wait begins. */
-export function refreshed(state: State, rules: Rules, now: number): Step {
+export function refreshed(state: State, _: unknown, rules: Rules, { now }: Moment): Step {
   const { phase } = state;
   if (phase.status === "paused") return become(state, { ...phase, refresh: false });
   if (phase.status !== "refreshing") return stay(state);
@@ -63,7 +64,7 @@ export function refreshed(state: State, rules: Rules, now: number): Step {
 }
 
 /** The refresh gave a terminal answer: nobody is signed in any more. In a pause it is asked again after it. */
-export function refused(state: State, why: string): Step {
+export function refused(state: State, { why }: InputOf<"refused">): Step {
   const { phase } = state;
   if (phase.status !== "refreshing") return stay(state);
   const { disconnect } = phase.outage;
@@ -74,7 +75,7 @@ export function refused(state: State, why: string): Step {
  * Somebody new wants in, or says to try now: the wait ends as soon as the rate limit lets it, but never before the time
  * that the server gave.
  */
-export function retryNow(state: State, rules: Rules, now: number): Step {
+export function retryNow(state: State, _: unknown, rules: Rules, { now }: Moment): Step {
   const { phase } = state;
   if (phase.status !== "waiting") return stay(state);
   const { disconnect, attempts } = phase.outage;

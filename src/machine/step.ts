@@ -1,5 +1,5 @@
-import { type Effect, type Step, stay } from "./effect.js";
-import type { Input } from "./input.js";
+import { become, type Effect, type Step, stay } from "./effect.js";
+import type { Input, InputOf } from "./input.js";
 import { askedAgain, joined, left } from "./joined.js";
 import { lost, sessionVerdict } from "./lost.js";
 import { answered, confirmed, delivered, opened, presumedOpen, recovered } from "./opened.js";
@@ -13,68 +13,48 @@ import { healthy, type Moment, type Phase, type Rules, type State } from "./stat
  * the same answer, so that a log of inputs and moments is a recording.
  */
 export function step(state: State, input: Input, rules: Rules, moment: Moment): Step {
+  if (state.phase.status === "closed") return stay(state); // for good
+  const arrow = arrows[input.type] as Arrow<Input["type"]>;
   return settled(state, arrow(state, input, rules, moment));
 }
 
-function arrow(state: State, input: Input, rules: Rules, moment: Moment): Step {
-  const { now } = moment;
-  if (state.phase.status === "closed") return stay(state); // for good
-  switch (input.type) {
-    case "joined":
-      return joined(state, input.stream, input.pause, rules, now);
-    case "asked again":
-      return askedAgain(state, input.stream, rules, now);
-    case "left":
-      return left(state, input.stream, rules, now);
-    case "lost":
-      return lost(state, input, rules, moment);
-    case "opened":
-      return opened(state, input.stream, input.first, rules, now);
-    case "delivered":
-      return delivered(state, input.stream, input.reopenable, rules);
-    case "answered":
-      return answered(state, input.stream, rules, now);
-    case "refreshed":
-      return refreshed(state, rules, now);
-    case "refused":
-      return refused(state, input.why);
-    case "paused":
-      return paused(state, input.why, now);
-    case "resumed":
-      return resumed(state, rules, moment);
-    case "verdict":
-      return sessionVerdict(state, input);
-    case "retry asked":
-      return retryNow(state, rules, now);
-    case "turn came":
-      return state.turnUntil !== undefined ? probe(state, rules, now) : stay(state);
-    case "adopted":
-      return { state: { ...state, phase: input.phase, bucket: input.bucket }, events: input.events, effects: [] };
-    case "window":
-      return stay({ ...state, windowMs: input.windowMs });
-    case "restarted":
-      if (state.phase.status !== "ended") return stay(state);
-      return stay({ ...state, phase: healthy, connected: false });
-    case "closed":
-      return stay({ ...state, phase: { status: "closed" } });
-    case "woken":
-      return awake(state, rules, moment);
-    default:
-      return input satisfies never;
-  }
-}
+type Arrow<T extends Input["type"]> = (state: State, input: InputOf<T>, rules: Rules, moment: Moment) => Step;
 
-function awake(state: State, rules: Rules, moment: Moment): Step {
-  const { now } = moment;
-  switch (state.phase.status) {
+/** What each input leads to. */
+const arrows: { readonly [T in Input["type"]]: Arrow<T> } = {
+  joined,
+  "asked again": askedAgain,
+  left,
+  lost,
+  opened,
+  delivered,
+  answered,
+  refreshed,
+  refused,
+  paused,
+  resumed,
+  verdict: sessionVerdict,
+  "retry asked": retryNow,
+  "turn came": (state, _, rules, { now }) => (state.turnUntil === undefined ? stay(state) : probe(state, rules, now)),
+  adopted: (state, { phase, bucket, events }) => become({ ...state, bucket }, phase, events),
+  window: (state, { windowMs }) => stay({ ...state, windowMs }),
+  restarted: (state) =>
+    state.phase.status === "ended" ? become({ ...state, connected: false }, healthy) : stay(state),
+  closed: (state) => become(state, { status: "closed" }),
+  woken: (state, _, rules, moment) => awake(state)(state, rules, moment),
+};
+
+/** What is done when it is time, by where the machine stands. */
+function awake({ phase, prober }: State): (state: State, rules: Rules, moment: Moment) => Step {
+  switch (phase.status) {
     case "waiting":
-      return woken(state, rules, moment);
+      return woken;
     case "probing":
-      return state.prober?.opened ? confirmed(state, rules, now) : presumedOpen(state, rules, now);
+      return prober?.opened ? confirmed : presumedOpen;
     case "recovering":
-      return recovered(state, now);
+      return recovered;
     default:
-      return stay(state);
+      return stay;
   }
 }
 
