@@ -1,7 +1,9 @@
 import { expected, functionOr, numberIn, objectOf } from "#check";
 import type { Attached, Extension, SessionPort } from "../session/extension.js";
-import { fromText, type Known, parts, storageName, toText } from "./known.js";
+import { type Attempt, createAttempt } from "./attempt.js";
+import { storageName } from "./known.js";
 import { type Holds, isLasting, recall } from "./recall.js";
+import { createShelf, type Memory } from "./shelf.js";
 
 export interface TabMemoryOptions {
   /** Whose memory it is, such as a user's id; with several servers, name the server in it. Only a hash is stored. */
@@ -41,66 +43,15 @@ export function tabMemory(options: TabMemoryOptions): Extension {
   numberIn("rememberMs", rememberMs, 0);
   functionOr("reportError", reportError);
   const memory: Memory = { name: storageName(account), known: {} };
-  return (session) => attach(session, memory, { coolDownMs, rememberMs }, reportError);
+  return (session) => attach(session, memory, { coolDownMs, rememberMs }, createAttempt(reportError));
 }
 
-/** What is known goes on from session to session, also where a browser stores nothing. */
-interface Memory {
-  readonly name: string;
-  known: Known;
-}
-
-function attach(
-  { clock, consult }: SessionPort,
-  memory: Memory,
-  holds: Holds,
-  reportError: (error: unknown) => void,
-): Attached {
-  const { name } = memory;
+function attach({ clock, consult }: SessionPort, memory: Memory, holds: Holds, attempt: Attempt): Attached {
+  const shelf = createShelf(memory, attempt);
   let adopted: unknown; // the phase that came from another tab: no news to tell
-  let channel: BroadcastChannel | undefined;
-  let reported = "";
-
-  /** The newest counts: what others write reaches the storage of this tab a little later than their message. */
-  function learn(part: keyof Known, text: string | null | undefined): void {
-    const read = fromText(text);
-    if (read && read.at >= (memory.known[part]?.at ?? 0)) memory.known = { ...memory.known, [part]: read };
-  }
-
-  function stored(part: keyof Known): string | null | undefined {
-    return attempt(() => globalThis.localStorage?.getItem(name + part));
-  }
-
-  function write(news: Known): void {
-    memory.known = { ...memory.known, ...news };
-    for (const [part, value] of Object.entries(news)) {
-      attempt(() => {
-        const text = toText(value);
-        attempt(() => globalThis.localStorage?.setItem(name + part, text));
-        attempt(() => channel?.postMessage([part, text]));
-      });
-    }
-  }
-
-  function attempt<T>(what: () => T): T | undefined {
-    try {
-      return what();
-    } catch (error) {
-      report(error);
-      return undefined;
-    }
-  }
-
-  /** Each kind once, or every read would tell it. */
-  function report(error: unknown): void {
-    if (reported.includes(String(error))) return;
-    reported += error;
-    reportError(error);
-  }
-
   return {
     recall(state, rules, { now }, first) {
-      for (const part of parts) learn(part, stored(part));
+      shelf.read();
       const adoption = attempt(() => recall(state, memory.known, rules, now, first, holds));
       if (adoption && adoption.phase !== state.phase) adopted = adoption.phase;
       return adoption;
@@ -108,45 +59,16 @@ function attach(
     stepped({ before: { phase: from }, state: { phase: to, bucket }, moment: { now } }) {
       if (from === to || to === adopted) return;
       if (to.status === "ended" && isLasting(to.disconnect)) {
-        write({ verdict: { ...to, at: now } });
+        shelf.write({ verdict: { ...to, at: now } });
       } else if (from.status === "ended" && to.status === "healthy" && isLasting(from.disconnect)) {
-        write({ verdict: { at: now, why: "lifted" } });
+        shelf.write({ verdict: { at: now, why: "lifted" } });
       } else if (to.status === "waiting" && to.until > 0) {
-        write({ plan: { at: now, bucket, wait: to } });
+        shelf.write({ plan: { at: now, bucket, wait: to } });
       } else if (to.status === "recovering" && to.passed && !to.outage.down) {
-        write({ plan: { at: now, bucket, openAt: now } });
+        shelf.write({ plan: { at: now, bucket, openAt: now } });
       }
     },
-    watch() {
-      const life = new AbortController();
-      const open = () => {
-        channel = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
-        channel?.addEventListener("message", ({ data: [part, text] }) => {
-          learn(part, text);
-          consult();
-        });
-      };
-      const close = () => {
-        channel?.close();
-        channel = undefined;
-      };
-      const on = (type: string, listener: (event: Event & { key?: string | null; persisted?: boolean }) => void) =>
-        globalThis.addEventListener?.(type, listener, { signal: life.signal });
-      on("storage", ({ key }) => {
-        if (key?.startsWith(name)) consult();
-      });
-      on("pagehide", close); // a message would throw the page out of the back-forward cache
-      on("pageshow", ({ persisted }) => {
-        if (!persisted) return;
-        open();
-        consult();
-      });
-      open();
-      return () => {
-        life.abort();
-        close();
-      };
-    },
+    watch: () => shelf.watch(consult),
     turn: (signal) =>
       new Promise((resolve) => {
         const over = new Promise((end) => signal.addEventListener("abort", end));
@@ -155,9 +77,12 @@ function attach(
           return over;
         };
         const denied = (error: unknown) => {
-          if (!signal.aborted) report(error);
+          attempt(() => {
+            if (!signal.aborted) throw error;
+          });
           resolve(); // each for itself
         };
+        const { name } = memory;
         attempt(() => globalThis.navigator?.locks?.request(name, { signal }, hold).catch(denied)) ?? resolve();
       }),
   };

@@ -26,7 +26,8 @@ export interface AttemptOptions {
   /** What was thrown, as evidence: asked in the tick of the failure. */
   readonly thrown: (error: unknown) => Evidence;
   readonly opened: (response: StreamResponse) => void;
-  readonly message: (result: IteratorYieldResult<Message>) => void;
+  /** `first`: the first one of this attempt. */
+  readonly message: (result: IteratorYieldResult<Message>, first: boolean) => void;
   readonly over: (evidence: Evidence) => void;
 }
 
@@ -54,10 +55,13 @@ export function startAttempt(options: AttemptOptions): Attempt {
     if (signal.aborted) return;
     headers.abort();
     const messages = response.message[Symbol.asyncIterator]();
+    let quiet = true;
     const received = (result: IteratorResult<Message>) => {
       if (signal.aborted) return;
-      if (result.done) end({ trailer: response.trailer, endless });
-      else message(result);
+      if (result.done) return end({ trailer: response.trailer, endless });
+      const first = quiet;
+      quiet = false;
+      message(result, first);
     };
     ask = () => void messages.next().then(received, failed);
     opened(response);

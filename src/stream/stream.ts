@@ -6,12 +6,11 @@ import type { StreamLabel } from "../machine/stream-label.js";
 import type { Clock } from "../ports/clock.js";
 import { type Attempt, startAttempt } from "./attempt.js";
 import type { Stream, StreamCall, StreamHost } from "./host.js";
+import { createIncoming } from "./incoming.js";
 import type { StreamEntry } from "./method.js";
-import { promised } from "./promised.js";
-import { createReader } from "./reader.js";
 import { createReplayableInput } from "./replayable-input.js";
 import { sameRequest } from "./request.js";
-import { after, createSilence } from "./silence.js";
+import { after } from "./silence.js";
 
 /** Opens a stream, and opens it again after losses as its session says. Resolves with the first successful open. */
 export function openStream(
@@ -22,121 +21,88 @@ export function openStream(
 ): Promise<StreamResponse> {
   const { method, timeoutMs } = call;
   const { clock, headersTimeoutMs, transport } = host;
-  const { endless = false, finite = false, idleTimeoutMs, requests = sameRequest(method) } = entry ?? {};
-  const follows = method.methodKind === "server_streaming" || entry?.resumes === true;
+  const { endless = false, finite = false, resumes = false, requests = sameRequest(method) } = entry ?? {};
+  const follows = method.methodKind === "server_streaming" || resumes;
   const deadline = deadlineOf(call, clock.now());
   const life = new AbortController(); // aborted when the stream has ended, however it ended
   const input = createReplayableInput(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
-  const reader = createReader(() => {
-    silence?.heard();
-    attempt?.next();
-  });
-  const silence = createSilence(clock, idleTimeoutMs, () => !response.settled || reader.waits);
-  const positions = entry?.positions?.();
+  const incoming = createIncoming(clock, entry, () => attempt?.next());
   const header = new Headers(call.header); // once: what was given may be an iterator
-  const trailer = new Headers();
-  const response = promised<StreamResponse>();
   let attempt: Attempt | undefined;
   let sentAt = 0;
-  let last: Message | undefined;
-  let quiet = true; // no message yet in this attempt
 
   const stream: Stream = {
     label,
-    resumes: entry?.resumes === true,
+    resumes,
     get reopenable() {
-      return follows && !(finite && last !== undefined);
+      return follows && !(finite && incoming.last !== undefined);
     },
     get sentAt() {
       return sentAt;
     },
     get last() {
-      return last;
+      return incoming.last;
     },
-    letGo() {
-      if (life.signal.aborted || attempt) return;
-      try {
-        open();
-      } catch (error) {
-        stream.stop("failed", error); // thrown by the app's `resume`
-      }
-    },
-    hold: () => leave(),
+    letGo: () => guarded(open),
+    hold: leave,
     lose: (evidence) => attempt?.end(evidence),
     stop(outcome, error, disconnect, why) {
       if (life.signal.aborted) return;
-      const complete = outcome === "complete";
       life.abort();
       leave();
-      input.close(complete ? undefined : error);
-      response.reject(error);
-      reader.end(complete ? {} : { error });
+      input.close(error);
+      incoming.end(outcome === "complete" ? {} : { error });
       host.emit(event("streamEnded", { stream: label, outcome, disconnect, error, why }));
       host.left(stream);
     },
   };
+
   function open(): void {
-    const { input: messages, retire } = input.open(requests(input.first, last));
+    if (life.signal.aborted || attempt) return;
+    const { input: messages, retire } = input.open(requests(input.first, incoming.last));
     const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
-    quiet = true;
-    silence?.heard();
     const request = (signal: AbortSignal) =>
       transport.stream(method, signal, leftMs, header, messages, call.contextValues);
-    const current = startAttempt({
-      ...{ clock, headersTimeoutMs, endless, request, thrown, opened, message },
-      over(evidence) {
-        attempt = undefined;
-        if ("trailer" in evidence) replace(trailer, evidence.trailer);
-        try {
-          host.lost(stream, evidence);
-        } catch (error) {
-          stream.stop("failed", error); // a defect of ours must not leave the caller waiting for ever
-        }
-      },
-    });
-    attempt = current;
-    sentAt = current.sentAt;
-    current.signal.addEventListener("abort", retire, { once: true });
-    silence?.watch(current.signal, (silent) => current.end({ silent }));
-  }
-
-  function thrown(error: unknown): Evidence {
-    // The call's own time is up, and the server was the first to notice.
-    const canceled = deadline !== undefined && error instanceof ConnectError && error.code === Code.DeadlineExceeded;
-    return { error, connection: host.connection(), canceled };
+    const thrown = (error: unknown) => evidenceOf(error, deadline, host);
+    attempt = startAttempt({ clock, headersTimeoutMs, endless, request, thrown, opened, message, over });
+    sentAt = attempt.sentAt;
+    attempt.signal.addEventListener("abort", retire, { once: true });
+    incoming.started(attempt);
   }
 
   function opened(answer: StreamResponse): void {
-    const first = !response.settled;
-    silence?.heard();
-    if (!first) positions?.reopened();
-    host.opened(stream, first);
-    if (first)
-      response.resolve({ ...answer, trailer, message: { [Symbol.asyncIterator]: () => ({ next: reader.next }) } });
-    if (reader.waits) attempt?.next();
+    incoming.opened();
+    host.opened(stream, !incoming.settled);
+    incoming.accept(answer);
   }
 
-  function message(result: IteratorYieldResult<Message>): void {
-    silence?.heard();
-    const missed = positions ? taken(result.value) : 0;
-    if (missed !== "duplicate") last = result.value;
-    if (quiet) host.delivered(stream);
-    quiet = false;
-    if (missed === "duplicate") {
-      attempt?.next();
-      return;
-    }
-    if (missed > 0) host.emit(event("streamGap", { stream: label, missed }));
-    reader.deliver(result);
-    if (reader.waits) attempt?.next();
-  }
-
-  function taken(value: Message): "duplicate" | number {
+  function message(result: IteratorYieldResult<Message>, first: boolean): void {
     try {
-      return positions?.take(value) ?? 0;
+      const missed = incoming.take(result.value);
+      if (first) host.delivered(stream);
+      if (missed === "duplicate") {
+        attempt?.next();
+        return;
+      }
+      if (missed > 0) host.emit(event("streamGap", { stream: label, missed }));
+      incoming.deliver(result);
     } catch (error) {
       stream.stop("failed", error); // thrown by the app's `position`
-      return "duplicate";
+    }
+  }
+
+  function over(evidence: Evidence): void {
+    attempt = undefined;
+    if ("trailer" in evidence) incoming.trailed(evidence.trailer);
+    guarded(() => host.lost(stream, evidence));
+  }
+
+  /** The app's `resume` may throw; and a defect of ours must not leave the caller waiting for ever. */
+  function guarded(what: () => void): void {
+    try {
+      what();
+    } catch (error) {
+      stream.stop("failed", error);
     }
   }
 
@@ -147,7 +113,7 @@ export function openStream(
 
   host.joined(stream);
   heed(call, deadline, clock, life.signal, stream);
-  return response.promise;
+  return incoming.response;
 }
 
 /** Ends a stream by its caller's signal, and by its time, which is that of all its attempts. Until `life` aborts. */
@@ -172,13 +138,13 @@ function heed(
   });
 }
 
-function deadlineOf({ timeoutMs }: StreamCall, now: number): number | undefined {
-  return timeoutMs !== undefined && timeoutMs > 0 ? now + timeoutMs : undefined;
+/** What was thrown, looked at in the same tick. */
+function evidenceOf(error: unknown, deadline: number | undefined, host: StreamHost): Evidence {
+  // The call's own time is up, and the server was the first to notice.
+  const canceled = deadline !== undefined && error instanceof ConnectError && error.code === Code.DeadlineExceeded;
+  return { error, connection: host.connection(), canceled };
 }
 
-function replace(target: Headers, source: Headers): void {
-  for (const name of [...target.keys()]) target.delete(name);
-  source.forEach((value, name) => {
-    target.append(name, value);
-  });
+function deadlineOf({ timeoutMs }: StreamCall, now: number): number | undefined {
+  return timeoutMs !== undefined && timeoutMs > 0 ? now + timeoutMs : undefined;
 }

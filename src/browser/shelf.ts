@@ -1,0 +1,78 @@
+import type { Attempt } from "./attempt.js";
+import { fromText, type Known, parts, toText } from "./known.js";
+
+/** What is known goes on from session to session, also where a browser stores nothing. */
+export interface Memory {
+  readonly name: string;
+  known: Known;
+}
+
+/** Where the tabs of an account keep what they know: `localStorage`, and a `BroadcastChannel` for who is there now. */
+export interface Shelf {
+  /** Takes in what others have written. */
+  read(): void;
+  write(news: Known): void;
+  /** Calls `changed` when another tab has written something, until the removal that it answers with is called. */
+  watch(changed: () => void): () => void;
+}
+
+export function createShelf(memory: Memory, attempt: Attempt): Shelf {
+  const { name } = memory;
+  let channel: BroadcastChannel | undefined;
+
+  /** The newest counts: what others write reaches the storage of this tab a little later than their message. */
+  function learn(part: keyof Known, text: string | null | undefined): void {
+    const read = fromText(text);
+    if (read && read.at >= (memory.known[part]?.at ?? 0)) memory.known = { ...memory.known, [part]: read };
+  }
+
+  return {
+    read() {
+      for (const part of parts)
+        learn(
+          part,
+          attempt(() => globalThis.localStorage?.getItem(name + part)),
+        );
+    },
+    write(news) {
+      memory.known = { ...memory.known, ...news };
+      for (const [part, value] of Object.entries(news)) {
+        attempt(() => {
+          const text = toText(value);
+          attempt(() => globalThis.localStorage?.setItem(name + part, text));
+          attempt(() => channel?.postMessage([part, text]));
+        });
+      }
+    },
+    watch(changed) {
+      const life = new AbortController();
+      const open = () => {
+        channel = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
+        channel?.addEventListener("message", ({ data: [part, text] }) => {
+          learn(part, text);
+          changed();
+        });
+      };
+      const close = () => {
+        channel?.close();
+        channel = undefined;
+      };
+      const on = (type: string, listener: (event: Event & { key?: string | null; persisted?: boolean }) => void) =>
+        globalThis.addEventListener?.(type, listener, { signal: life.signal });
+      on("storage", ({ key }) => {
+        if (key?.startsWith(name)) changed();
+      });
+      on("pagehide", close); // a message would throw the page out of the back-forward cache
+      on("pageshow", ({ persisted }) => {
+        if (!persisted) return;
+        open();
+        changed();
+      });
+      open();
+      return () => {
+        life.abort();
+        close();
+      };
+    },
+  };
+}

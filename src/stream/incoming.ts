@@ -1,0 +1,93 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { StreamResponse } from "@connectrpc/connect";
+import type { Clock } from "../ports/clock.js";
+import type { Attempt } from "./attempt.js";
+import type { StreamEntry } from "./method.js";
+import { promised } from "./promised.js";
+import { createReader } from "./reader.js";
+import { createSilence } from "./silence.js";
+
+/** What a stream gives to its caller, over all its attempts. */
+export interface Incoming {
+  /** Settles with the first successful open. */
+  readonly response: Promise<StreamResponse>;
+  /** Whether it has settled. */
+  readonly settled: boolean;
+  /** The last message that the caller got. */
+  readonly last: Message | undefined;
+  /** An attempt goes out. It is over if nothing is heard of it for too long. */
+  started(attempt: Attempt): void;
+  /** It has headers. */
+  opened(): void;
+  /** They are the caller's, the first time; what it waits for is asked for. */
+  accept(answer: StreamResponse): void;
+  /**
+   * A message has come: one that the caller has had already, or how many are known to be missing before it.
+   *
+   * @throws what the app's `position` throws
+   */
+  take(message: Message): "duplicate" | number;
+  /** Hands a message on. */
+  deliver(result: IteratorYieldResult<Message>): void;
+  /** An attempt ended with these trailers. */
+  trailed(trailer: Headers): void;
+  /** No more messages. `error`: what is thrown, once. */
+  end(ending: { readonly error?: unknown }): void;
+}
+
+/** `ask` asks the attempt for its next message. */
+export function createIncoming(clock: Clock, entry: StreamEntry | undefined, ask: () => void): Incoming {
+  const response = promised<StreamResponse>();
+  const trailer = new Headers();
+  const reader = createReader(() => {
+    silence?.heard();
+    ask();
+  });
+  const silence = createSilence(clock, entry?.idleTimeoutMs, () => !response.settled || reader.waits);
+  const positions = entry?.positions?.();
+  let last: Message | undefined;
+  const goOn = () => {
+    if (reader.waits) ask();
+  };
+  return {
+    response: response.promise,
+    get settled() {
+      return response.settled;
+    },
+    get last() {
+      return last;
+    },
+    started(attempt) {
+      silence?.heard();
+      silence?.watch(attempt.signal, (silent) => attempt.end({ silent }));
+    },
+    opened() {
+      silence?.heard();
+      if (response.settled) positions?.reopened();
+    },
+    accept(answer) {
+      response.resolve({ ...answer, trailer, message: { [Symbol.asyncIterator]: () => ({ next: reader.next }) } });
+      goOn();
+    },
+    take(message) {
+      silence?.heard();
+      const missed = positions?.take(message) ?? 0;
+      if (missed !== "duplicate") last = message;
+      return missed;
+    },
+    deliver(result) {
+      reader.deliver(result);
+      goOn();
+    },
+    trailed(source) {
+      for (const name of [...trailer.keys()]) trailer.delete(name);
+      source.forEach((value, name) => {
+        trailer.append(name, value);
+      });
+    },
+    end(ending) {
+      response.reject(ending.error);
+      reader.end(ending);
+    },
+  };
+}
