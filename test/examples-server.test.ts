@@ -11,7 +11,7 @@ import { leaveNothing, patience } from "./wire/leave-nothing.js";
 // own. Built in a folder of their own, for examples.test.ts builds into dist/ at the same time.
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const slow = { timeout: 60_000 };
+const slow = { timeout: 300_000 };
 const closed = leaveNothing();
 let folder: string;
 

@@ -45,6 +45,7 @@ export async function startChromium(): Promise<Chromium> {
   try {
     browser = await chromium.connectOverCDP(await Promise.race([endpointOf(child.stderr), exited.then(failed)]), {
       noDefaults: true,
+      timeout: 120_000,
     });
   } catch (error) {
     kill();

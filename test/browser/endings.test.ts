@@ -77,7 +77,7 @@ describe.concurrent.each(variants)("over $protocol and HTTP/$httpVersion", ({ ht
     expect(statuses).toEqual(["connecting", "connected", expect.stringMatching(/^back at /), "connected"]);
     const toldAt = Date.parse(statuses[2]?.slice("back at ".length) ?? "");
     expect(toldAt).toBeGreaterThanOrEqual(backAt.getTime() - 50); // as a wait, it counts from when it is read
-    expect(toldAt).toBeLessThan(backAt.getTime() + 10_000);
+    expect(toldAt).toBeLessThan(backAt.getTime() + patience.timeout);
     expect(server.subscriptions()).toBe(2);
     expect(server.calls[1]?.at).toBeGreaterThanOrEqual(backAt.getTime() - 50); // two processes, two clocks
   });

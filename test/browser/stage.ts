@@ -127,6 +127,7 @@ function stageIn(chromium: Chromium, things: Closeable[], tabs: Tab[], problems:
     async open(context, { url }, setUp = {}, { expected, before, path = "/" } = {}) {
       origins.add(url);
       const page = own(await context.newPage());
+      page.setDefaultTimeout(patience.timeout);
       const note = (problem: string) => {
         if (!expected?.test(problem)) problems.push(problem);
       };

@@ -9,8 +9,8 @@ import { onStage, outage, patience, type Stage, type Tab } from "./stage.js";
 
 const test = onStage();
 
-/** Short at first, and then so long that there is time to count: with a chance of 0.5, the sixth waits for 10 s. */
-const growing = { initialMs: 20, factor: 4, jitter: "full" } as const;
+/** Short at first, and then so long that there is time to count: with a chance of 0.5, the sixth waits for 31 s. */
+const growing = { initialMs: 20, factor: 5, maxMs: 3_600_000, jitter: "full" } as const;
 
 describe.concurrent("three tabs that lose their server together", () => {
   test("make the attempts that one makes, and come back together", async ({ stage }) => {

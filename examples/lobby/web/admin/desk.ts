@@ -23,7 +23,7 @@ export function openDesk(gameUrl: string, token: string): Desk {
   const game = createConnectTransport({ baseUrl: gameUrl, interceptors: [authorize] });
   const supervisor = createConnectTransport({ baseUrl: location.origin, interceptors: [authorize] });
   const session = createSession(supervisor, {
-    ...browser({ account: "staff" }),
+    extensions: [browser({ account: "staff" })],
     policies: { network: { initialMs: 500, maxMs: 5_000 } },
     methods: [
       method(TimelineService.method.watch, {

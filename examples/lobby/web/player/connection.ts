@@ -27,7 +27,7 @@ export function connect(gameUrl: string, taken: Seat): Connection {
   };
   // No control stream: over HTTP/1.1 a browser has six connections to one origin, for all of its tabs together.
   const session = createSession(createConnectTransport({ baseUrl: gameUrl, interceptors: [introduce] }), {
-    ...browser({ account: seat.name }), // pauses when the page cannot go on, and knows of a ban after a reload
+    extensions: [browser({ account: seat.name })], // pauses when the page cannot go on, and knows of a ban after a reload
     policies: { network: { initialMs: 1_000, maxMs: 10_000 } }, // people wait here; the other reasons keep their defaults
     methods: [
       method(LobbyService.method.subscribe, {
