@@ -31,7 +31,7 @@ async function makeFolder(): Promise<string> {
 
 function run(file: string, args: readonly string[], cwd: string): Promise<{ out: string; error: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [file, ...args], { cwd, timeout: 15_000 }, (_, out, error) => resolve({ out, error }));
+    execFile(process.execPath, [file, ...args], { cwd, timeout: 120_000 }, (_, out, error) => resolve({ out, error }));
   });
 }
 
