@@ -256,7 +256,7 @@ test("the metrics tell of a client that was kicked, and of one that was refused"
     'farewell_refusals_total{reason="banned"} 1',
     'farewell_endings_total{ending="told"} 1',
     'farewell_endings_total{ending="forced"} 0',
-    'farewell_evict_seconds_count{reason="kicked"} 1',
+    'farewell_eviction_seconds_count{reason="kicked"} 1',
   ]) {
     expect(lines).toContain(line);
   }

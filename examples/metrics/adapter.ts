@@ -39,7 +39,7 @@ export function metricsOf(bouncer: Bouncer): { readonly registry: Registry; clos
 
   // What the counters do not tell: how long it takes.
   const duration = new Histogram({
-    name: "farewell_evict_seconds",
+    name: "farewell_eviction_seconds",
     help: "From a decision to the end of the last stream that it meant",
     labelNames: ["reason"],
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],

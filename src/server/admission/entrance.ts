@@ -12,11 +12,11 @@ import type { IncomingCall, Who } from "../who/identity.js";
 import { createTickets } from "./accept.js";
 import type { Callers } from "./callers.js";
 import { type Kind, kindOf } from "./kind.js";
-import { letIn } from "./let-in.js";
 import { createLoginPlaces } from "./login-place.js";
 import type { AdmissionParts } from "./parts.js";
 import { createRations } from "./rations.js";
 import type { Refusals } from "./refusals.js";
+import { register } from "./register.js";
 
 /** A stream's way in. */
 export interface Entrance {
@@ -35,7 +35,7 @@ export function createEntrance(parts: AdmissionParts, callers: Callers, refusals
   const rations = createRations(settings, audit, clock);
   const places = createLoginPlaces(settings, parts.supersede, audit, clock);
   const describe = createDescriptions(parts.name, clock);
-  const threshold = { registry, closing, callers, places, refusals };
+  const registration = { registry, closing, callers, places, refusals };
   return {
     async admit(request, call, raw, waiting) {
       const kind = kindOf(request);
@@ -52,7 +52,7 @@ export function createEntrance(parts: AdmissionParts, callers: Callers, refusals
       const admitted = createAdmittedStream(describe(call, who, kind), who, raw, (error) => {
         audit.failure(error, `the handler of ${call.method} failed after its client was put out`);
       });
-      const leavePlace = await letIn(admitted, call, waiting, threshold);
+      const leavePlace = await register(admitted, call, waiting, registration);
       admitted.gone.then(() => {
         leavePlace();
         parts.released(admitted);

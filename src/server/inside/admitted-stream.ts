@@ -85,18 +85,15 @@ export function createAdmittedStream(
 ): AdmittedStream {
   const interruption = createInterruption();
   const life = new AbortController();
+  const leave = () => life.abort();
   let wasCut = false;
-  let settle: (ending: Ending) => void = () => {};
   const gone = new Promise<Ending>((resolve) => {
-    settle = resolve;
+    const settle = () => {
+      const told = interruption.error !== undefined && (raw?.flushed ?? true);
+      resolve(told ? "told" : wasCut ? "forced" : "left");
+    };
+    life.signal.addEventListener("abort", settle, { once: true });
   });
-
-  function leave(): void {
-    if (life.signal.aborted) return;
-    const told = interruption.error !== undefined && (raw?.flushed ?? true);
-    settle(told ? "told" : wasCut ? "forced" : "left");
-    life.abort();
-  }
   raw?.onGone(leave);
   const read = raw ? () => {} : leave; // where there is a raw stream, it knows better
 

@@ -8,8 +8,8 @@ import type { Closing } from "./closing.js";
 import type { LoginPlaces } from "./login-place.js";
 import type { Refusals } from "./refusals.js";
 
-/** The last step in: registers a stream, and then looks again at what has changed since it came. */
-export interface Threshold {
+/** What the last step in needs. */
+export interface RegistrationParts {
   readonly registry: Registry;
   readonly closing: Closing;
   readonly callers: Callers;
@@ -17,12 +17,17 @@ export interface Threshold {
   readonly refusals: Refusals;
 }
 
-/** Lets a stream in, or refuses it and undoes what was done. Answers with how to leave its place among the logins. */
-export async function letIn(
+/**
+ * The last step in: registers a stream, looks again at what has changed since it came, and takes its place among the logins.
+ * Or refuses it, and undoes what was done.
+ *
+ * @returns how to leave the place
+ */
+export async function register(
   admitted: AdmittedStream,
   call: IncomingCall,
   waiting: PendingCall,
-  { registry, closing, callers, places, refusals }: Threshold,
+  { registry, closing, callers, places, refusals }: RegistrationParts,
 ): Promise<() => void> {
   const { who, stream } = admitted;
   const refusal = refusals(call);
