@@ -9,15 +9,17 @@ import { defaultPolicies } from "../src/index.js";
 describe("the table of reasons", () => {
   const messages = DisconnectSchema.oneofs.find(({ localName }) => localName === "reason")?.fields ?? [];
 
-  test("has the reasons of the proto file, in its order", () => {
+  test("has the reasons of the proto file, in the order of their numbers", () => {
     expect(builtInReasons).toEqual(messages.map(({ localName }) => localName));
+    expect(messages.map(({ number }) => number)).toEqual(builtInReasons.map((_, index) => index + 1));
   });
 
   test.each(messages.map(({ localName, message }) => [localName as BuiltInReason, message?.fields]))(
-    "has the fields of the proto file for %s",
+    "has the fields of the proto file for %s, in the order of their numbers",
     (reason, fields = []) => {
       const names = fields.map(({ localName }) => (localName === "retryAfter" ? "retryAt" : localName));
-      expect([...vocabulary[reason].fields].sort()).toEqual(names.sort());
+      expect(vocabulary[reason].fields).toEqual(names);
+      expect(fields.map(({ number }) => number)).toEqual(names.map((_, index) => index + 1));
     },
   );
 

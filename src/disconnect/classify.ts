@@ -2,10 +2,11 @@ import { ConnectError } from "@connectrpc/connect";
 import { systemClock } from "../ports/clock.js";
 import type { ConnectionState } from "../ports/connection-state.js";
 import type { Pause } from "../ports/pause.js";
+import { detailsOf } from "./details.js";
 import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
 import { fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
 import { rowOf } from "./reasons.js";
-import { detailsOf, fieldsFor, type ReasonMappings, type Words, wordsOf } from "./spoken.js";
+import { fieldsFor, type ReasonMappings, type Words, wordsOf } from "./spoken.js";
 
 /** What is known about one ending. */
 export type Evidence =
@@ -56,7 +57,7 @@ function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefi
   if ("paused" in evidence) return pausedBy(evidence.paused);
   const now = options.now ?? systemClock.now();
   if ("trailer" in evidence) {
-    const words = wordsOf([], evidence.trailer, now, options.reasons);
+    const words = wordsOf(detailsOf([]), evidence.trailer, now, options.reasons);
     // connect-es takes an OK in grpc-status-details-bin for the status, whatever grpc-status itself says.
     const status = Number(evidence.trailer.get("grpc-status") ?? 0);
     const inferred = status !== 0 ? fromStatus(status, words.retry) : evidence.endless ? endOfEndless : undefined;
@@ -77,7 +78,7 @@ function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefi
     );
   }
   const text = error.rawMessage;
-  const words = wordsOf(detailsOf(error), error.metadata, now, options.reasons);
+  const words = wordsOf(detailsOf(error.details), error.metadata, now, options.reasons);
   return conclude(infer(error, text, causes, evidence.connection, words), words, text, error, options, error.code);
 }
 

@@ -1,7 +1,8 @@
 /**
  * The built-in reasons, a row for each: its fields, the status code that goes with it on the wire as a `Code` number
  * (PROTOCOL.md gives the grounds), and what is done about it by default. `"end"`, or what differs from the defaults that
- * all share. All that lists reasons or their fields is derived from here.
+ * all share. All that lists reasons or their fields is derived from here. The rows, and the fields of each, are in the order
+ * of their numbers in the proto file: by these they are read.
  */
 export const vocabulary = {
   /** The server put this client out. `code` is the app's own sub-reason, e.g. `"afk"`. */

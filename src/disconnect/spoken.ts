@@ -1,20 +1,9 @@
-import type { Message } from "@bufbuild/protobuf";
-import { createRegistry } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
-import { type Disconnect as Detail, DisconnectSchema } from "../gen/farewell/v1/disconnect_pb.js";
-import {
-  type ErrorInfo,
-  ErrorInfoSchema,
-  type LocalizedMessage,
-  LocalizedMessageSchema,
-  type RetryInfo,
-  RetryInfoSchema,
-} from "../gen/google/rpc/error_details_pb.js";
+import type { Details } from "./details.js";
 import type { DisconnectReasons, LocalizedText, Reason, Source } from "./disconnect.js";
 import { type BuiltInReason, type Fields, isBuiltIn, rowOf } from "./reasons.js";
 import { errorDomain, mirror } from "./wire.js";
 
-// What a server said in so many words: the only place that reads error details and our metadata.
+// What a server said in so many words: its details and our metadata.
 
 type Values = { readonly [name: string]: unknown };
 
@@ -55,57 +44,33 @@ export interface Words {
   readonly retryAt: Date | undefined;
 }
 
-const registry = createRegistry(DisconnectSchema, ErrorInfoSchema, RetryInfoSchema, LocalizedMessageSchema);
-
-/** Reads a server's words; what cannot be decoded was not said. */
-export function wordsOf(
-  details: readonly Message[],
-  metadata: Headers,
-  now: number,
-  mappings: ReasonMappings = {},
-): Words {
-  const find = <M extends Message>(typeName: M["$typeName"]) =>
-    details.find((detail): detail is M => detail.$typeName === typeName);
-  const retryInfo = find<RetryInfo>("google.rpc.RetryInfo");
-  const localized = find<LocalizedMessage>("google.rpc.LocalizedMessage");
+/** Reads a server's words: the details of an error, and its metadata. */
+export function wordsOf(details: Details, metadata: Headers, now: number, mappings: ReasonMappings = {}): Words {
+  const { disconnect, errorInfo, retryInfo, localized } = details;
   const header = (name: string) => firstValue(metadata.get(name));
   const pushback = header(mirror.pushbackMs);
   const retryAfter = metadata.get(mirror.retryAfter);
-  const retryAt =
-    later(now, durationMs(retryInfo?.retryDelay)) ?? later(now, wholeNumber(pushback)) ?? httpTime(now, retryAfter);
+  const retryAt = later(now, retryInfo?.retryMs) ?? later(now, wholeNumber(pushback)) ?? httpTime(now, retryAfter);
   return {
     spoken:
-      fromDetail(find<Detail>("farewell.v1.Disconnect"), now, retryAt) ??
-      fromErrorInfo(find<ErrorInfo>("google.rpc.ErrorInfo"), retryAt, mappings) ??
+      fromDetail(disconnect, now, retryAt) ??
+      fromErrorInfo(errorInfo, retryAt, mappings) ??
       fromMirror(header, retryAt),
-    localized: localized && { locale: localized.locale, message: localized.message },
+    localized,
     retry: retryInfo !== undefined || retryAt !== undefined,
     retryAt,
   };
 }
 
-/** The decoded details of ours and google.rpc's. Connect leaves out those it cannot decode. */
-export function detailsOf(error: ConnectError): readonly Message[] {
-  return error.findDetails(registry);
-}
-
-function fromDetail(detail: Detail | undefined, now: number, retryAt: Date | undefined): Spoken | undefined {
-  const said = detail?.reason;
-  if (said?.case === undefined) return undefined; // no reason, or one from a later version of the protocol
-  const { value } = said;
-  const retryMs = "retryAfter" in value ? durationMs(value.retryAfter) : undefined;
-  return spokenBuiltIn(said.case, "detail", {
-    code: "code" in value ? value.code : undefined,
-    by: "by" in value ? value.by : undefined,
-    until:
-      "until" in value && value.until ? date(Number(value.until.seconds) * 1000 + value.until.nanos / 1e6) : undefined,
-    retryAt: later(now, retryMs) ?? retryAt,
-    reserved: ("reserved" in value && value.reserved) || undefined,
-  });
+function fromDetail(said: Details["disconnect"], now: number, retryAt: Date | undefined): Spoken | undefined {
+  if (!said) return undefined;
+  const { reason, code, by, untilMs, retryMs, reserved } = said;
+  const until = untilMs === undefined ? undefined : date(untilMs);
+  return spokenBuiltIn(reason, "detail", { code, by, until, retryAt: later(now, retryMs) ?? retryAt, reserved });
 }
 
 function fromErrorInfo(
-  info: ErrorInfo | undefined,
+  info: Details["errorInfo"],
   retryAt: Date | undefined,
   mappings: ReasonMappings,
 ): Spoken | undefined {
@@ -187,10 +152,6 @@ function date(ms: number): Date | undefined {
 
 function later(now: number, ms: number | undefined): Date | undefined {
   return ms === undefined || ms < 0 ? undefined : date(now + ms);
-}
-
-function durationMs(duration: { seconds: bigint; nanos: number } | undefined): number | undefined {
-  return duration && Number(duration.seconds) * 1000 + duration.nanos / 1e6;
 }
 
 function wholeNumber(text: string | undefined): number | undefined {
