@@ -19,14 +19,14 @@ const budget = (name, limit, imports) => ({
 });
 
 export default [
-  budget("the client", "16.5 kB", client),
-  budget("the client, with method(…)", "16.7 kB", { "dist/index.js": "{ createClient, createSession, method }" }),
-  budget("the client, with farewell/browser", "18.6 kB", { ...client, "dist/browser/index.js": "{ browser }" }),
+  budget("the client", "15.7 kB", client),
+  budget("the client, with method(…)", "15.9 kB", { "dist/index.js": "{ createClient, createSession, method }" }),
+  budget("the client, with farewell/browser", "17.7 kB", { ...client, "dist/browser/index.js": "{ browser }" }),
   budget("the client, with farewell/control-stream", "18.6 kB", {
     ...client,
     "dist/control-stream/index.js": "{ controlStream }",
   }),
-  budget("the client, with farewell/react", "17.4 kB", {
+  budget("the client, with farewell/react", "16.3 kB", {
     ...client,
     "dist/react/index.js": "{ useDisconnect, useSession, useStream }",
   }),
