@@ -1,8 +1,7 @@
-import { Code } from "@connectrpc/connect";
 import { toldByNode } from "#transport-errors";
 import type { ConnectionState } from "../ports/connection-state.js";
 import type { Source } from "./disconnect.js";
-import type { BuiltInReason } from "./reasons.js";
+import { type BuiltInReason, vocabulary } from "./reasons.js";
 
 // What a status code, an HTTP status or a transport's error lets us conclude where the server said nothing else.
 // The tables are measured: connect-node 2.1 and 2.2, connect-web in Chromium, Firefox and Node, against servers and
@@ -12,28 +11,29 @@ import type { BuiltInReason } from "./reasons.js";
 export type Inferred = { readonly reason: InferredReason; readonly source: Source; readonly said?: true } | undefined;
 type InferredReason = Extract<BuiltInReason, "unauthenticated" | "maintenance" | "throttled" | "aborted" | "network">;
 
+/** An answer to the application, not the loss of a stream. Numbers of `Code`: its names would be in every bundle. */
+const answers: ReadonlySet<number> = new Set([
+  3, // InvalidArgument
+  5, // NotFound
+  6, // AlreadyExists
+  7, // PermissionDenied
+  9, // FailedPrecondition
+  10, // Aborted, sent by a server: a transaction to be repeated by the app
+  11, // OutOfRange
+  12, // Unimplemented
+  15, // DataLoss: "unrecoverable" (google.rpc.Code)
+]);
+
 /** A status that a server sent. `retry`: with a RetryInfo or a retry header. */
 export function fromStatus(code: number, retry: boolean): Inferred {
-  switch (code) {
-    case Code.Unauthenticated:
-      return { reason: "unauthenticated", source: "status", said: true };
-    case Code.ResourceExhausted:
-      return { reason: "throttled", source: "status", said: true };
-    case Code.Unavailable:
-      return retry ? { reason: "maintenance", source: "status", said: true } : { reason: "network", source: "status" };
-    case Code.InvalidArgument:
-    case Code.NotFound:
-    case Code.AlreadyExists:
-    case Code.PermissionDenied:
-    case Code.FailedPrecondition:
-    case Code.Aborted: // sent by a server: a transaction to be repeated by the app, not a stream to be reopened
-    case Code.OutOfRange:
-    case Code.Unimplemented:
-    case Code.DataLoss: // "unrecoverable" (google.rpc.Code)
-      return undefined;
-    default: // Canceled, Unknown, DeadlineExceeded, Internal, and codes that no specification defines
-      return { reason: "aborted", source: "status" };
-  }
+  const { unauthenticated, throttled, maintenance } = vocabulary;
+  const source = "status";
+  if (answers.has(code)) return undefined;
+  if (code === unauthenticated.status) return { reason: "unauthenticated", source, said: true };
+  if (code === throttled.status) return { reason: "throttled", source, said: true };
+  if (code === maintenance.status)
+    return retry ? { reason: "maintenance", source, said: true } : { reason: "network", source };
+  return { reason: "aborted", source }; // Canceled, Unknown, DeadlineExceeded, Internal, and codes that nobody defines
 }
 
 /** An HTTP status in place of a response, from a server or from a proxy before it. */
@@ -60,7 +60,7 @@ export function fromTransport(
   const found = (reason: InferredReason): Inferred => ({ reason, source: "transport" });
   const told = toldByNode(text, causes, connection);
   if (told) return told === "permanent" ? undefined : found(told);
-  if (code === Code.Unavailable) return found("network");
+  if (code === vocabulary.network.status) return found("network");
   const lost = connection === "closed" || connection === "error";
   if (brokenResponse.test(text)) return found(lost ? "network" : "aborted");
   if (causes.some((cause) => cause instanceof TypeError && fetchFailed.test(cause.message))) return found("network");
