@@ -17,11 +17,11 @@ type ReasonEvents = { readonly [R in Reason]: Disconnect<R> };
 
 /** Every event of a session, with its payload. */
 export interface SessionEvents extends ReasonEvents {
-  /** The first stream of the session is open. */
+  /** The first stream of the session is open: its response has begun. Again after `restart()`. */
   readonly connected: { readonly stream: StreamLabel };
-  /** An outage began. Once per outage, however many streams are lost. */
+  /** An outage began: a stream was lost. Once per outage, however many streams are lost. */
   readonly disconnected: { readonly disconnect: Disconnect; readonly stream: StreamLabel };
-  /** An attempt was scheduled `afterMs` from now. `attempt` counts from 1 in this outage. */
+  /** An attempt was scheduled, `afterMs` ms from now. `attempt` counts from 1 in this outage. `why`: a sentence for logs. */
   readonly reconnecting: {
     readonly disconnect: Disconnect;
     readonly attempt: number;
@@ -30,7 +30,7 @@ export interface SessionEvents extends ReasonEvents {
   };
   /** Nothing goes out until the device or the page can go on; `reconnecting` follows. Nothing failed. */
   readonly paused: { readonly why: Pause };
-  /** An attempt got through. Follows every lost connection that comes back, also within one outage. */
+  /** An attempt got through, after `downMs` ms. Follows every lost connection that comes back, also within one outage. */
   readonly reconnected: { readonly downMs: number; readonly attempts: number; readonly gap: Gap };
   /** The session is over until `restart()`: every stream has been ended and later calls fail at once. */
   readonly ended: { readonly disconnect: Disconnect; readonly why: string };
@@ -38,13 +38,16 @@ export interface SessionEvents extends ReasonEvents {
   /** Where the session stands has changed. Comes after the events that tell what happened. */
   readonly state: SessionState;
 
-  /** The server's companion announced what will happen, `at` a time if that is known. */
+  /** The server announced on its control stream what will happen, `at` a time if that is known. */
   readonly notice: { readonly announced: DisconnectInit; readonly at: Date | undefined };
 
+  /** A stream is open for the first time. */
   readonly streamOpened: { readonly stream: StreamLabel };
+  /** A stream was lost and will be reopened. */
   readonly streamLost: { readonly stream: StreamLabel; readonly disconnect: Disconnect };
+  /** A stream is open again. */
   readonly streamReopened: { readonly stream: StreamLabel; readonly gap: Gap };
-  /** After a reopening, `position` jumped on a stream whose positions had no holes before. */
+  /** After a reopening, `position` jumped over `missed` messages, on a stream whose positions had no holes before. */
   readonly streamGap: { readonly stream: StreamLabel; readonly missed: number };
   /** Exactly one for every stream, and its last. `why` says who decided, for `stopped`. */
   readonly streamEnded: {

@@ -23,6 +23,7 @@ export type PolicyData = "stop" | "end" | Partial<ReconnectPolicy>;
 /** Where data is not enough. Pure: `attempt` brings the time and the chance. */
 export type PolicyFunction<R extends Reason = Reason> = (disconnect: Disconnect<R>, attempt: Attempt) => Decision;
 
+/** What to do about a reason: data, or a function. */
 export type Policy<R extends Reason = Reason> = PolicyData | PolicyFunction<R>;
 
 /** A policy for each reason: optional for the built-in ones, required for those an app adds. */
@@ -40,7 +41,7 @@ export interface Attempt {
   readonly random: number;
   /** True where the session has a `refresh`. */
   readonly canRefresh: boolean;
-  /** Over how many ms the server wants its clients to spread their return after a crash, if its companion said so. */
+  /** Over how many ms the server wants its clients to spread their return after a crash, if its control stream said so. */
   readonly windowMs: number | undefined;
 }
 
