@@ -1,6 +1,7 @@
 import { numberIn, objectOf } from "#check";
 import type { Attached, Extension, Pause, SessionPort } from "../session/extension.js";
 
+/** Options of `pageEnvironment`. */
 export interface PageOptions {
   /** A page that was hidden for so many ms lets go of its streams until it is seen again. @default never */
   readonly hiddenAfterMs?: number | undefined;

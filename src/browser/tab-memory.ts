@@ -5,6 +5,7 @@ import { storageName } from "./known.js";
 import { type Holds, isLasting, recall } from "./recall.js";
 import { createShelf, type Memory } from "./shelf.js";
 
+/** Options of `tabMemory`. */
 export interface TabMemoryOptions {
   /** Whose memory it is, such as a user's id; with several servers, name the server in it. Only a hash is stored. */
   readonly account: string;

@@ -7,6 +7,7 @@ import type { jitters } from "../check/policies.js";
  */
 export type Jitter = (typeof jitters)[number];
 
+/** Waits that grow from one attempt to the next. */
 export interface Backoff {
   /** Milliseconds, at least 1. */
   readonly initialMs: number;
@@ -14,6 +15,7 @@ export interface Backoff {
   readonly maxMs: number;
   /** Growth from one attempt to the next, at least 1. */
   readonly factor: number;
+  /** How chance spreads it. */
   readonly jitter: Jitter;
 }
 

@@ -1,6 +1,8 @@
 /** At most `burst` attempts at once, and `burst` more in every `perMs` after that. */
 export interface RateLimit {
+  /** Attempts, at least 1. */
   readonly burst: number;
+  /** Milliseconds, at least 1. */
   readonly perMs: number;
 }
 

@@ -26,7 +26,9 @@ import type { Words } from "./words/words.js";
 
 /** What a bouncer has counted, and who is inside now. */
 export interface Stats extends Counts {
+  /** Who is inside now. */
   readonly inside: { readonly streams: number; readonly users: number; readonly sessions: number };
+  /** Newcomers are refused, for the server goes away. */
   readonly draining: boolean;
   /** How far the last drain is, or how it ended. */
   readonly drain: DrainProgress | undefined;
@@ -63,7 +65,7 @@ export interface Bouncer extends Commands {
   announce(selector: Selector, words: Words, at?: Date): number;
   /**
    * Refuses newcomers with `maintenance` and ends all streams, spread over a time. Rejects with a `DrainingError` while
-   * another one goes on, or has closed the door.
+   * another one goes on, or keeps newcomers out.
    */
   drain(options?: DrainOptions): Promise<Report>;
 

@@ -20,7 +20,7 @@ export interface BouncerOptions {
   readonly logger?: Logger;
   /** How long a stream may take to end before it is reset. @default 5_000 */
   readonly forceAfterMs?: number;
-  /** How long a client that was put out is told so at the door, in case it did not hear it. 0: never. @default 600_000 */
+  /** How long a client that was put out is told so when it comes back, in case it did not hear it. 0: never. @default 600_000 */
   readonly rememberMs?: number;
   /** How long an `onRelease` hook may take before it is reported. @default 5_000 */
   readonly releaseWithinMs?: number;

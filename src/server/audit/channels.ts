@@ -19,17 +19,21 @@ export const channels = {
 interface FromBouncer {
   readonly bouncer: string;
 }
+/** What `channels.verdict` carries. `matched`: streams that are meant. */
 export interface VerdictMessage extends FromBouncer {
   readonly verdict: Verdict;
   readonly matched: number;
 }
+/** What `channels.outcome` carries. */
 export interface OutcomeMessage extends FromBouncer {
   readonly verdict: Verdict;
   readonly report: Report;
 }
+/** What `channels.refusal` carries: what was said, and to whom. */
 export interface RefusalMessage extends FromBouncer, Refused {
   readonly words: Words;
 }
+/** What `channels.drain` carries. */
 export interface DrainMessage extends FromBouncer {
   readonly progress: DrainProgress;
 }

@@ -3,8 +3,11 @@ import type { Report } from "../inside/report.js";
 
 /** What a bouncer has counted since it was made. */
 export interface Counts {
+  /** Streams that were let in. */
   readonly admitted: number;
+  /** Decisions, by reason. */
   readonly verdicts: { readonly [R in BuiltInReason]: number };
+  /** Calls that were not let in, by reason. */
   readonly refusals: { readonly [R in BuiltInReason]: number };
   /** Streams that were put out, by how they ended. */
   readonly endings: { readonly told: number; readonly forced: number; readonly left: number; readonly failed: number };

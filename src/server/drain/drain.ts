@@ -12,7 +12,7 @@ import { type CheckedDrainOptions, checkDrainOptions, type DrainOptions } from "
 import { watchDrain } from "./progress.js";
 import { type Absence, announcementOf, createSlots, spread } from "./slots.js";
 
-/** The server is being drained already. Aborting that drain's signal opens the door again. */
+/** The server is being drained already. Aborting that drain's signal lets newcomers in again. */
 export class DrainingError extends Error {
   override readonly name = "DrainingError";
   /** What will have come of the drain that goes on. */

@@ -16,15 +16,19 @@ export interface DrainOptions {
    * as many as are put out in a second
    */
   readonly returnPerSecond?: number | undefined;
+  /** Text for developers, and for logs. */
   readonly message?: string | undefined;
+  /** Text for users. */
   readonly localized?: LocalizedText | undefined;
+  /** After so many ms, a stream that has not ended is reset. @default the bouncer's */
   readonly forceAfterMs?: number | undefined;
-  /** Who decided, and why, for the audit. Never sent. */
+  /** Who decided, for the audit. Never sent. */
   readonly by?: string | undefined;
+  /** Why, for the audit. Never sent. */
   readonly note?: string | undefined;
   /** Called about once a second, and at the end. */
   readonly onProgress?: ((progress: DrainProgress) => void) | undefined;
-  /** Stops the drain, and opens the door again; also after it has ended. */
+  /** Stops the drain, and lets newcomers in again; also after it has ended. */
   readonly signal?: AbortSignal | undefined;
 }
 

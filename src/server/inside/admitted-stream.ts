@@ -15,9 +15,13 @@ import { type Next, serve } from "./serve.js";
 export interface Stream {
   /** Unique for as long as the bouncer lives, and in the order in which they came. */
   readonly id: string;
+  /** Whose it is. */
   readonly user: string | undefined;
+  /** The login that it belongs to. */
   readonly session: string | undefined;
+  /** The device, if the app knows it. */
   readonly device: string | undefined;
+  /** What else a selector may match. */
   readonly tags: readonly string[];
   /** `package.Service/Method`. */
   readonly method: string;
@@ -25,6 +29,7 @@ export interface Stream {
   readonly controlStream: boolean;
   /** The remote address; `undefined` where `contextValues` is not set. */
   readonly peer: string | undefined;
+  /** When it was let in. */
   readonly since: Date;
 }
 

@@ -28,6 +28,7 @@ export interface DrainProgress {
   readonly report: Report;
   /** Ms until the last stream is ended, by plan. */
   readonly leftMs: number;
+  /** It is over. */
   readonly done: boolean;
 }
 

@@ -10,8 +10,11 @@ import type { Selector } from "../who/selector.js";
 export interface AdminCall {
   /** `List`, `Kick`, … */
   readonly method: string;
+  /** Of the request. */
   readonly header: Headers;
+  /** The remote address; `undefined` where `contextValues` is not set. */
   readonly peer: string | undefined;
+  /** Connect's own. */
   readonly context: HandlerContext;
 }
 

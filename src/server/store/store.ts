@@ -1,7 +1,7 @@
 import type { RateLimit } from "../../policy/rate-limit.js";
 import type { Verdict, Words } from "../words/words.js";
 
-/** What is said at the door to whoever comes under a key. */
+/** What is held against whoever comes under a key, and what they are told. */
 export interface Restriction {
   /** `user:…`, `session:…`, `claim:…` or `tag:…`. */
   readonly key: string;

@@ -14,7 +14,7 @@ import type { NewVerdict, Verdicts } from "./verdicts.js";
 /** What a bouncer can be told to decide about clients. */
 export interface Commands {
   /**
-   * Puts clients out: `kicked`. Who did not hear it is told at the door. They may come back by a new
+   * Puts clients out: `kicked`. Who did not hear it is told when it comes back. They may come back by a new
    * decision of their user's, with the token that they have: `revoke` or `ban` if they must not.
    */
   kick(selector: Selector, words?: WordsOf<"kicked">, options?: VerdictOptions): Promise<Report>;

@@ -3,8 +3,11 @@ import type { Who } from "./identity.js";
 
 /** Whom a verdict is about: what all fields match. One field at least, so that `{}` is a mistake and not everybody. */
 export interface Selector {
+  /** Everything of one user's. */
   readonly user?: string | undefined;
+  /** One login. */
   readonly session?: string | undefined;
+  /** Whoever `identify` gave this tag. */
   readonly tag?: string | undefined;
   /** A single stream, by its id. */
   readonly stream?: string | undefined;

@@ -12,8 +12,11 @@ export type WordsOf<R extends Words["reason"]> = Omit<Extract<Words, { reason: R
 export interface Verdict {
   /** Names the decision in logs and outcomes. */
   readonly id: string;
+  /** When it was decided. */
   readonly at: Date;
+  /** Whom it is about. */
   readonly selector: Selector;
+  /** What they are told. */
   readonly words: Words;
   /** Who decided, for the audit. Never sent. */
   readonly by: string | undefined;
