@@ -1,23 +1,14 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, StreamResponse, Transport } from "@connectrpc/connect";
 import { checkTime, checkWords } from "#check";
-import { classify } from "../disconnect/classify.js";
-import type { Disconnect, Reason } from "../disconnect/disconnect.js";
-import { errorOf } from "../disconnect/error-of.js";
-import { isSpoken } from "../disconnect/spoken.js";
-import { event } from "../machine/events.js";
-import type { Stream } from "../stream/host.js";
+import type { Reason } from "../disconnect/disconnect.js";
 import { methodName } from "../stream/method-name.js";
 import { openStream } from "../stream/stream.js";
 import { createCalls } from "./calls.js";
 import { closedError } from "./closed.js";
-import { createDriver } from "./driver.js";
-import { createEffects } from "./effects.js";
-import { type SessionPort, together } from "./extension.js";
-import { createListeners, type Listener } from "./listeners.js";
-import { createNotices } from "./notices.js";
+import { createCore } from "./core.js";
+import type { Listener } from "./listeners.js";
 import { checkOptions, type SessionArguments, type SessionOptions } from "./options.js";
-import { createStreamHost, hear } from "./stream-host.js";
 import type { Session, SessionControls } from "./types.js";
 
 /**
@@ -31,81 +22,12 @@ import type { Session, SessionControls } from "./types.js";
  */
 export function createSession(transport: Transport, ...[options]: SessionArguments): Session {
   const settings = checkOptions(transport, options ?? ({} as SessionOptions));
-  const { clock, reportError, reasons } = settings;
-  const streams = new Map<number, Stream>();
-  const { on, tell } = createListeners(reportError);
-  const notices = createNotices(settings);
+  const { reasons, entries } = settings;
+  const core = createCore(transport, settings);
+  const { driver, notices, extensions, host } = core;
+  const { on } = core.listeners;
+  const calls = createCalls(core);
   let nextId = 1;
-  let login = 0;
-
-  /** A verdict spoken on a call counts for the whole session. A bare status does not: it is that call's answer. */
-  function overhear(error: unknown, heardIn: number): Disconnect | undefined {
-    if (heardIn !== login) return undefined; // it was said to the login before
-    const disconnect = classify({ error }, { now: clock.now(), reasons: settings.mappings });
-    if (!disconnect || !isSpoken(disconnect)) return undefined;
-    errorOf(disconnect);
-    hear(driver, disconnect, reportError);
-    return disconnect;
-  }
-
-  const port: SessionPort = {
-    transport,
-    clock,
-    reportError,
-    get streams() {
-      return streams.values();
-    },
-    look() {
-      const why = extensions.pause();
-      if (why !== undefined) return driver.feed({ type: "paused", why });
-      driver.consult();
-      driver.feed({ type: "resumed" });
-    },
-    consult: () => driver.consult(),
-    setReturnWindow: (windowMs) => driver.feed({ type: "window", windowMs }),
-    announced(announced, at) {
-      notices.announce(announced, at?.getTime());
-      driver.emit(event("notice", { announced, at }));
-    },
-    decided(words) {
-      notices.decide(words);
-      const disconnect = classify({ trailer: new Headers(), endless: true }, { notice: words });
-      if (disconnect) hear(driver, disconnect, reportError);
-    },
-    explain: notices.decide,
-    overheard: (error) => overhear(error, login),
-  };
-  const attached = settings.extensions.map((attach) => attach(port));
-  const extensions = together(attached);
-  const effects = createEffects({ ...settings, streams, turn: extensions.turn, driver: () => driver });
-  const rules = { ...settings.rules, takesTurns: attached.some(({ turn }) => turn) };
-  const driver = createDriver({ clock, rules, extensions, tell, carryOut: effects.carryOut });
-  const way = extensions.through(transport);
-  const host = createStreamHost({
-    ...{ ...settings, transport: way, driver, streams, extensions },
-    stateOfConnection: settings.connection,
-    name: notices.name,
-    disturb: effects.disturb,
-  });
-
-  function refusal(): unknown {
-    if (streams.size === 0) driver.consult();
-    const { state } = driver;
-    if (state.status === "ended") return errorOf(state.disconnect);
-    return state.status === "closed" ? closedError() : undefined;
-  }
-
-  const calls = createCalls({
-    transport: way,
-    get calm() {
-      return effects.calm;
-    },
-    get login() {
-      return login;
-    },
-    refusal,
-    overhear,
-  });
 
   const session: Transport & Omit<SessionControls, typeof Symbol.dispose> = {
     get state() {
@@ -123,7 +45,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       if (status === "closed") throw new Error("restart: the session is closed; create a new one");
       notices.forget();
       if (status !== "ended") return;
-      login++;
+      core.login++;
       extensions.restarted();
       driver.feed({ type: "restarted" });
     },
@@ -143,10 +65,10 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     ) {
       const name = methodName(method);
       const call = { method, signal, timeoutMs, header, input, contextValues };
-      const refused = refusal();
+      const refused = core.refusal();
       const opening = async () => {
         if (refused !== undefined) throw refused;
-        return openStream(host, call, { id: nextId++, name }, settings.entries.get(name));
+        return openStream(host, call, { id: nextId++, name }, entries.get(name));
       };
       const response = opening();
       response.catch(() => {}); // a caller that never reads its stream must not bring the process down
@@ -157,9 +79,9 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
 
   // Older browsers have no Symbol.dispose; there, `using` does not exist either.
   if (typeof Symbol.dispose === "symbol") Object.assign(session, { [Symbol.dispose]: session.close });
-  const listeners = reasons.map((reason) => [
+  const onReasons = reasons.map((reason) => [
     `on${reason.charAt(0).toUpperCase()}${reason.slice(1)}`,
     (listener: Listener<Reason>) => on(reason as Reason, listener),
   ]);
-  return Object.assign(session, Object.fromEntries(listeners)) as Session;
+  return Object.assign(session, Object.fromEntries(onReasons)) as Session;
 }

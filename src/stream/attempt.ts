@@ -6,8 +6,6 @@ import { after } from "./silence.js";
 
 /** One call on the transport. */
 export interface Attempt {
-  /** When it went out; epoch ms. */
-  readonly sentAt: number;
   /** Aborts when it is over. */
   readonly signal: AbortSignal;
   /** Asks for the next message, once it is open. */
@@ -66,5 +64,5 @@ export function startAttempt(options: AttemptOptions): Attempt {
     ask = () => void messages.next().then(received, failed);
     opened(response);
   }, failed);
-  return { sentAt: clock.now(), signal, next: () => ask(), end };
+  return { signal, next: () => ask(), end };
 }

@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
+import type { Evidence } from "../disconnect/classify.js";
 import type { Clock } from "../ports/clock.js";
 import type { Attempt } from "./attempt.js";
 import type { StreamEntry } from "./method.js";
@@ -29,8 +30,8 @@ export interface Incoming {
   take(message: Message): "duplicate" | number;
   /** Hands a message on. */
   deliver(result: IteratorYieldResult<Message>): void;
-  /** An attempt ended with these trailers. */
-  trailed(trailer: Headers): void;
+  /** An attempt is over: its trailers, if there are any, are the caller's. */
+  ended(evidence: Evidence): void;
   /** No more messages. `error`: what is thrown, once. */
   end(ending: { readonly error?: unknown }): void;
 }
@@ -79,9 +80,10 @@ export function createIncoming(clock: Clock, entry: StreamEntry | undefined, ask
       reader.deliver(result);
       goOn();
     },
-    trailed(source) {
+    ended(evidence) {
+      if (!("trailer" in evidence)) return;
       for (const name of [...trailer.keys()]) trailer.delete(name);
-      source.forEach((value, name) => {
+      evidence.trailer.forEach((value, name) => {
         trailer.append(name, value);
       });
     },

@@ -22,23 +22,17 @@ export function openStream(
   const { method, timeoutMs } = call;
   const { clock, headersTimeoutMs, transport } = host;
   const { endless = false, finite = false, resumes = false, requests = sameRequest(method) } = entry ?? {};
-  const follows = method.methodKind === "server_streaming" || resumes;
   const deadline = deadlineOf(call, clock.now());
   const life = new AbortController(); // aborted when the stream has ended, however it ended
   const input = createReplayableInput(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
   const incoming = createIncoming(clock, entry, () => attempt?.next());
   const header = new Headers(call.header); // once: what was given may be an iterator
   let attempt: Attempt | undefined;
-  let sentAt = 0;
 
-  const stream: Stream = {
-    label,
-    resumes,
+  const stream: Stream & { sentAt: number } = {
+    ...{ label, resumes, sentAt: 0 },
     get reopenable() {
-      return follows && !(finite && incoming.last !== undefined);
-    },
-    get sentAt() {
-      return sentAt;
+      return (method.methodKind === "server_streaming" || resumes) && !(finite && incoming.last !== undefined);
     },
     get last() {
       return incoming.last;
@@ -65,7 +59,7 @@ export function openStream(
       transport.stream(method, signal, leftMs, header, messages, call.contextValues);
     const thrown = (error: unknown) => evidenceOf(error, deadline, host);
     attempt = startAttempt({ clock, headersTimeoutMs, endless, request, thrown, opened, message, over });
-    sentAt = attempt.sentAt;
+    stream.sentAt = clock.now();
     attempt.signal.addEventListener("abort", retire, { once: true });
     incoming.started(attempt);
   }
@@ -93,7 +87,7 @@ export function openStream(
 
   function over(evidence: Evidence): void {
     attempt = undefined;
-    if ("trailer" in evidence) incoming.trailed(evidence.trailer);
+    incoming.ended(evidence);
     guarded(() => host.lost(stream, evidence));
   }
 

@@ -1,0 +1,106 @@
+import type { Transport } from "@connectrpc/connect";
+import { classify } from "../disconnect/classify.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
+import { errorOf } from "../disconnect/error-of.js";
+import { isSpoken } from "../disconnect/spoken.js";
+import { event } from "../machine/events.js";
+import type { Stream, StreamHost } from "../stream/host.js";
+import { closedError } from "./closed.js";
+import { createDriver, type Driver } from "./driver.js";
+import { createEffects } from "./effects.js";
+import { type Attached, type SessionPort, together } from "./extension.js";
+import { createListeners, type Listeners } from "./listeners.js";
+import { createNotices, type Notices } from "./notices.js";
+import type { Settings } from "./options.js";
+import { createStreamHost, hear } from "./stream-host.js";
+
+/** The parts of a session, put together. */
+export interface Core {
+  readonly driver: Driver;
+  readonly listeners: Listeners;
+  readonly notices: Notices;
+  readonly extensions: Required<Attached>;
+  /** The session, as its streams see it. */
+  readonly host: StreamHost;
+  /** The way of the session's own calls. */
+  readonly transport: Transport;
+  /** Resolves when a call may go out, where one may not now: right after a connection has failed. */
+  readonly calm: Promise<void> | undefined;
+  /** Which login this is: what was said to the one before is no news for it. */
+  login: number;
+  /** Why no call may go out any more. */
+  refusal(): unknown;
+  /** A verdict spoken on a call counts for the whole session. A bare status does not: it is that call's answer. */
+  overhear(error: unknown, login: number): Disconnect | undefined;
+}
+
+export function createCore(transport: Transport, settings: Settings): Core {
+  const { clock, reportError } = settings;
+  const streams = new Map<number, Stream>();
+  const listeners = createListeners(reportError);
+  const notices = createNotices(settings);
+
+  const port: SessionPort = {
+    transport,
+    clock,
+    reportError,
+    get streams() {
+      return streams.values();
+    },
+    look() {
+      const why = extensions.pause();
+      if (why !== undefined) return driver.feed({ type: "paused", why });
+      driver.consult();
+      driver.feed({ type: "resumed" });
+    },
+    consult: () => driver.consult(),
+    setReturnWindow: (windowMs) => driver.feed({ type: "window", windowMs }),
+    announced(announced, at) {
+      notices.announce(announced, at?.getTime());
+      driver.emit(event("notice", { announced, at }));
+    },
+    decided(words) {
+      notices.decide(words);
+      const disconnect = classify({ trailer: new Headers(), endless: true }, { notice: words });
+      if (disconnect) hear(driver, disconnect, reportError);
+    },
+    explain: notices.decide,
+    overheard: (error) => core.overhear(error, core.login),
+  };
+  const attached = settings.extensions.map((attach) => attach(port));
+  const extensions = together(attached);
+  const effects = createEffects({ ...settings, streams, turn: extensions.turn, driver: () => driver });
+  const driver = createDriver({
+    ...{ clock, extensions, tell: listeners.tell, carryOut: effects.carryOut },
+    rules: { ...settings.rules, takesTurns: attached.some(({ turn }) => turn) },
+  });
+  const way = extensions.through(transport);
+
+  const core: Core = {
+    ...{ driver, listeners, notices, extensions, transport: way, login: 0 },
+    host: createStreamHost({
+      ...{ ...settings, transport: way, driver, streams, extensions },
+      stateOfConnection: settings.connection,
+      name: notices.name,
+      disturb: effects.disturb,
+    }),
+    get calm() {
+      return effects.calm;
+    },
+    refusal() {
+      if (streams.size === 0) driver.consult();
+      const { state } = driver;
+      if (state.status === "ended") return errorOf(state.disconnect);
+      return state.status === "closed" ? closedError() : undefined;
+    },
+    overhear(error, login) {
+      if (login !== core.login) return undefined; // it was said to the login before
+      const disconnect = classify({ error }, { now: clock.now(), reasons: settings.mappings });
+      if (!disconnect || !isSpoken(disconnect)) return undefined;
+      errorOf(disconnect);
+      hear(driver, disconnect, reportError);
+      return disconnect;
+    },
+  };
+  return core;
+}
