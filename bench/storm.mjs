@@ -1,5 +1,6 @@
 import { createAcceptor } from "../dist/server/admission/accept.js";
-import { reserve, spread } from "../dist/server/drain/slots.js";
+import { reserve } from "../dist/server/admission/ledger.js";
+import { spread } from "../dist/server/drain/slots.js";
 import { round, seeded } from "./figures.mjs";
 import { sessionOfOne } from "./machine.mjs";
 import { atMost, context, main } from "./report.mjs";
@@ -7,7 +8,7 @@ import { atMost, context, main } from "./report.mjs";
 // 100,000 clients are lost within 0.1 s and want in again, at a server that takes 2,000 a second and lets 1,000 wait; who
 // is turned away costs it a fraction of one who is let in. Nobody can be back sooner than clients / rate after the loss:
 // that is the bound. The clients are the package's own state machine with its default policies, the slots its own
-// ledger, and the door's arithmetic that of admission.ts. The peers are their published formulas, at the same server.
+// ledger, and the door's arithmetic that of admission/accept.ts. The peers are their published formulas, at the same server.
 
 const clients = 100_000;
 const perSecond = 2_000;
@@ -46,7 +47,7 @@ const peers = {
   "grpc-js": (n, random) => Math.min(120_000, 1_000 * 1.6 ** n) * (0.8 + 0.4 * random()),
 };
 
-/** The door of admission.ts: its refusal, or `undefined` for who may come in. */
+/** The door of admission/accept.ts: its refusal, or `undefined` for who may come in. */
 function doorOf(perSecond, random) {
   const accept = createAcceptor(perSecond, horizonMs, 0);
   return (now) => {
