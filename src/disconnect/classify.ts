@@ -19,6 +19,7 @@ export type Evidence =
   /** We let go of the stream ourselves, because the device or the page cannot go on. */
   | { readonly paused: Pause };
 
+/** Options of `classify`: those of a session that have to do with names. */
 export interface ClassifyOptions {
   /** Epoch ms; relative times that the server gave count from here. @default the system's time */
   readonly now?: number;

@@ -13,7 +13,9 @@ import type { BuiltInReason, BuiltInReasons } from "./reasons.js";
  */
 export interface DisconnectReasons extends BuiltInReasons {}
 
+/** The name of an ending: a built-in reason, or one of the app's own. */
 export type Reason = keyof DisconnectReasons & string;
+/** A reason that the app has added. */
 export type AppReason = Exclude<Reason, BuiltInReason>;
 
 /**
@@ -22,6 +24,7 @@ export type AppReason = Exclude<Reason, BuiltInReason>;
  */
 export type Source = "detail" | "trailer" | "notice" | "status" | "http" | "transport" | "liveness" | "local";
 
+/** What every Disconnect has. */
 interface Common {
   /** Human text. Show it to users only where `said` is true. At most 4,096 characters. */
   readonly message: string;
@@ -29,14 +32,17 @@ interface Common {
   readonly localized: LocalizedText | undefined;
   /** True: the server told us this reason. False: we inferred it. */
   readonly said: boolean;
+  /** Where the reason was read. */
   readonly source: Source;
   /** The value that Connect threw, untouched; `undefined` where nothing was thrown (a clean end, a watchdog). */
   readonly cause: unknown;
 }
 
-/** Text for users. `locale` is a BCP 47 tag such as `"de-CH"`. */
+/** Text for users. */
 export interface LocalizedText {
+  /** A BCP 47 tag such as `"de-CH"`. */
   readonly locale: string;
+  /** The text, as it may be shown. */
   readonly message: string;
 }
 

@@ -58,6 +58,7 @@ export type Fields = {
   readonly reserved: boolean | undefined;
 };
 
+/** A reason that `farewell` itself knows. */
 export type BuiltInReason = keyof typeof vocabulary;
 
 /** The fields of each built-in reason, by its row. */

@@ -15,6 +15,7 @@ type ByName = {
   [R in Reason]: R extends BuiltInReason ? R : keyof DisconnectReasons[R] extends never ? R : never;
 }[Reason];
 
+/** With a function that reads the reason's fields. */
 type ByFields = {
   [R in Reason]: {
     readonly reason: R;

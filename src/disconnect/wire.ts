@@ -14,5 +14,5 @@ export const mirror = {
   pushbackMs: "grpc-retry-pushback-ms",
 } as const;
 
-/** Names the client's session in its calls, where it has a companion. */
+/** Names the client's session in its calls, where it has a control stream. */
 export const sessionHeader = "farewell-session";

@@ -14,6 +14,7 @@ type ReasonListeners = { readonly [R in Reason as `on${Capitalize<R>}`]: (listen
  */
 export type Session = Transport & ReasonListeners & SessionControls;
 
+/** What a session has beside Connect's `unary` and `stream`. */
 export interface SessionControls {
   /** Where the session stands. A new object with each change. */
   readonly state: SessionState;
