@@ -16,7 +16,7 @@ export type FarewellClient<S extends DescService> = Client<S> & { readonly $sess
 
 /**
  * Connect's `createClient`, with streams that come back. Takes a session, or makes one of a plain transport. Leaving a
- * `for await` early, `return` and `throw` cancel the call, which they do not with Connect's own client.
+ * `for await` early, `return` and `throw` cancel the call, which they do not with Connect's own client before 2.3.
  *
  * @throws TypeError for options beside a session: they belong to `createSession`
  * @example

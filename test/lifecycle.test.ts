@@ -5,6 +5,7 @@ import {
   createClient as createConnectClient,
   type Transport,
 } from "@connectrpc/connect";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import { createClient, createSession, disconnectOf, method, type SessionOptions } from "../src/index.js";
@@ -72,6 +73,25 @@ describe("leaving", () => {
       "streamEnded: 1 canceled",
       "streamEnded: 2 canceled",
     ]);
+  });
+
+  test("by break from the messages of the session itself cancels as well, and tells the caller nothing more", async () => {
+    const { session, lines } = start();
+    const { subscribe } = ChatService.method;
+    const opening = session.stream(subscribe, undefined, undefined, undefined, createAsyncIterable([{}]));
+    await clock.settle();
+    served(0).send(1);
+    const { message } = await opening;
+    for await (const { id } of message) {
+      expect(id).toBe(1);
+      break;
+    }
+    await clock.settle();
+    expect(server.live).toBe(0);
+    expect(lines).toEqual(["connected", "streamOpened: 1", "streamEnded: 1 canceled"]);
+    const iterator = message[Symbol.asyncIterator]();
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+    expect(await iterator.return?.("late")).toEqual({ done: true, value: "late" });
   });
 
   test("by a signal throws what Connect throws, with the signal's reason", async () => {

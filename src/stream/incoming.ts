@@ -36,8 +36,13 @@ export interface Incoming {
   end(ending: { readonly error?: unknown }): void;
 }
 
-/** `ask` asks the attempt for its next message. */
-export function createIncoming(clock: Clock, entry: StreamEntry | undefined, ask: () => void): Incoming {
+/** `ask` asks the attempt for its next message. `left`: the caller reads no further. */
+export function createIncoming(
+  clock: Clock,
+  entry: StreamEntry | undefined,
+  ask: () => void,
+  left: () => void,
+): Incoming {
   const response = promised<StreamResponse>();
   const trailer = new Headers();
   const reader = createReader(() => {
@@ -47,6 +52,14 @@ export function createIncoming(clock: Clock, entry: StreamEntry | undefined, ask
   const silence = createSilence(clock, entry?.idleTimeoutMs, () => !response.settled || reader.waits);
   const positions = entry?.positions?.();
   let last: Message | undefined;
+  const messages: AsyncIterator<Message> = {
+    next: reader.next,
+    return: async (value) => {
+      left();
+      reader.end({}); // the cancellation is the caller's own
+      return { done: true, value };
+    },
+  };
   const goOn = () => {
     if (reader.waits) ask();
   };
@@ -67,7 +80,7 @@ export function createIncoming(clock: Clock, entry: StreamEntry | undefined, ask
       if (response.settled) positions?.reopened();
     },
     accept(answer) {
-      response.resolve({ ...answer, trailer, message: { [Symbol.asyncIterator]: () => ({ next: reader.next }) } });
+      response.resolve({ ...answer, trailer, message: { [Symbol.asyncIterator]: () => messages } });
       goOn();
     },
     take(message) {

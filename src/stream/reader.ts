@@ -6,7 +6,7 @@ export interface Reader {
   readonly waits: boolean;
   next(): Promise<IteratorResult<Message>>;
   deliver(result: IteratorYieldResult<Message>): void;
-  /** No more messages. `error`: what is thrown, once. */
+  /** No more messages. `error`: what is thrown, once. A second time: the caller has left, and need not hear of it. */
   end(ending: { readonly error?: unknown }): void;
 }
 
@@ -41,7 +41,7 @@ export function createReader(ask: () => void): Reader {
     },
     end(ending) {
       const waiting = pending.splice(0);
-      ended = waiting.length > 0 ? {} : ending;
+      ended = ended || waiting.length > 0 ? {} : ending;
       for (const { resolve, reject } of waiting) "error" in ending ? reject(ending.error) : resolve(done);
     },
   };

@@ -25,7 +25,7 @@ export function openStream(
   const deadline = deadlineOf(call, clock.now());
   const life = new AbortController(); // aborted when the stream has ended, however it ended
   const input = createReplayableInput(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
-  const incoming = createIncoming(clock, entry, () => attempt?.next());
+  const incoming = createIncoming(clock, entry, () => attempt?.next(), left);
   const header = new Headers(call.header); // once: what was given may be an iterator
   let attempt: Attempt | undefined;
 
@@ -98,6 +98,10 @@ export function openStream(
     } catch (error) {
       stream.stop("failed", error);
     }
+  }
+
+  function left(): void {
+    stream.stop("canceled", new ConnectError("the caller has left", Code.Canceled));
   }
 
   function leave(): void {
