@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitepress";
@@ -25,6 +25,13 @@ function pageOf(file) {
   if (file === "README.md") return "index.md";
   const inDocs = /^docs\/(.+\.md)$/.exec(file)?.[1];
   return inDocs ? inDocs.replace(/(^|\/)README\.md$/, "$1index.md") : others[file];
+}
+
+/** A link from outside of the pages' own text. @throws Error where it leads nowhere */
+function to(file) {
+  const page = pageOf(file);
+  if (!page || !existsSync(join(root, file))) throw new Error(`the site links to ${file}, which is no page`);
+  return `/${page}`;
 }
 
 /** Vite looks for what it bundles ahead in the root of the pages, and VitePress is not installed there. */
@@ -81,9 +88,9 @@ export default defineConfig({
           tagline:
             "and do the right thing next. Typed disconnects for long-lived Connect streams, in browsers and Node.",
           actions: [
-            action("Quick start", "/guide/quick-start", "brand"),
-            action("Kick a client", "/guide/server/"),
-            action("The reasons", "/guide/reasons"),
+            action("Quick start", to("docs/guide/quick-start.md"), "brand"),
+            action("Kick a client", to("docs/guide/server/putting-out.md")),
+            action("The reasons", to("docs/guide/reasons.md")),
           ],
         },
       },
@@ -91,10 +98,14 @@ export default defineConfig({
   },
   themeConfig: {
     nav: [
-      { text: "Guide", link: "/guide/quick-start", activeMatch: "^/(guide|examples)/" },
-      { text: "Reference", link: "/reference/", activeMatch: "^/(reference|protocol|glossary)" },
-      { text: "Inside", link: "/architecture", activeMatch: "^/(architecture|decisions|contributing|changelog)" },
-      { text: "Examples", link: "/examples/" },
+      { text: "Guide", link: to("docs/guide/quick-start.md"), activeMatch: "^/(guide|examples)/" },
+      { text: "Reference", link: to("docs/reference/README.md"), activeMatch: "^/(reference|protocol|glossary)" },
+      {
+        text: "Inside",
+        link: to("docs/architecture.md"),
+        activeMatch: "^/(architecture|decisions|contributing|changelog)",
+      },
+      { text: "Examples", link: to("examples/README.md") },
     ],
     sidebar: sidebar(pageOf).flatMap((group) => (group.text === "Reference" ? [group, everyExport] : [group])),
     outline: { level: [2, 3] },
