@@ -4,7 +4,7 @@ import type { Bucket, Outage } from "../session/extension.js";
 /** What the tabs of one account know together. Plain data, without anything secret: no credentials, no errors. */
 export interface Known {
   readonly plan?: Plan;
-  readonly verdict?: Verdict;
+  readonly verdict?: SharedVerdict;
 }
 
 /** Stored apart, or two tabs that write at the same time could lose a verdict. */
@@ -20,7 +20,7 @@ export interface Plan {
   readonly openAt?: number | undefined;
 }
 
-export interface Verdict {
+export interface SharedVerdict {
   readonly at: number;
   readonly why: string;
   /** `undefined`: it was lifted. */
@@ -28,7 +28,7 @@ export interface Verdict {
 }
 
 /** @throws what `JSON.stringify` does for fields that an app has added */
-export function toText(part: Plan | Verdict): string {
+export function toText(part: Plan | SharedVerdict): string {
   return JSON.stringify(part, function (this: { readonly [key: string]: unknown }, key, value) {
     const given = this[key];
     if (given instanceof Date) return { date: given.getTime() };
@@ -37,7 +37,7 @@ export function toText(part: Plan | Verdict): string {
 }
 
 /** What was written by {@link toText}, or `undefined`. What somebody has tampered with may be anything. */
-export function fromText(text: string | null | undefined): Plan | Verdict | undefined {
+export function fromText(text: string | null | undefined): Plan | SharedVerdict | undefined {
   try {
     const read = JSON.parse(text ?? "", (_, value) => (Number.isFinite(value?.date) ? new Date(value.date) : value));
     return Number.isFinite(read.at) ? read : undefined;

@@ -9,7 +9,7 @@ import {
   type SessionEvent,
   type State,
 } from "../session/extension.js";
-import type { Known, Plan, Verdict } from "./known.js";
+import type { Known, Plan, SharedVerdict } from "./known.js";
 
 /** For how long what was decided is held against a new page, in ms. */
 export interface Holds {
@@ -41,7 +41,7 @@ export function recall(
     return { phase: { status: "ended", disconnect, why }, bucket: state.bucket, events };
   }
   if (!plan || phase.status === "paused") return undefined;
-  if (phase.status === "waiting") return together(state, phase, plan, rules, now);
+  if (phase.status === "waiting") return withOtherTabs(state, phase, plan, rules, now);
   const { wait, bucket } = plan;
   if (!first || phase.status !== "healthy" || !wait || wait.until + staleMs < now) {
     return { phase, bucket, events: [] };
@@ -54,7 +54,7 @@ export function recall(
 }
 
 /** A session that waits: another tab got through, or has been told to wait for longer, or for less long. */
-function together(
+function withOtherTabs(
   { bucket: own }: State,
   { outage, until: ownUntil }: Extract<Phase, { status: "waiting" }>,
   { wait, openAt, bucket }: Plan,
@@ -94,7 +94,7 @@ export function isLasting({ said, reason }: Disconnect): boolean {
   return said && (reason === "kicked" || reason === "banned");
 }
 
-function heldUntil(disconnect: Disconnect, { at }: Verdict, { coolDownMs, rememberMs }: Holds): number {
+function heldUntil(disconnect: Disconnect, { at }: SharedVerdict, { coolDownMs, rememberMs }: Holds): number {
   if (disconnect.reason !== "banned") return at + coolDownMs;
   const longest = at + rememberMs;
   return Math.min(Number(disconnect.until ?? longest), longest);

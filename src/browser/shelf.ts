@@ -1,4 +1,4 @@
-import type { Attempt } from "./attempt.js";
+import type { Guard } from "./guard.js";
 import { fromText, type Known, parts, toText } from "./known.js";
 
 /** What is known goes on from session to session, also where a browser stores nothing. */
@@ -16,7 +16,7 @@ export interface Shelf {
   watch(changed: () => void): () => void;
 }
 
-export function createShelf(memory: Memory, attempt: Attempt): Shelf {
+export function createShelf(memory: Memory, guarded: Guard): Shelf {
   const { name } = memory;
   let channel: BroadcastChannel | undefined;
 
@@ -31,23 +31,23 @@ export function createShelf(memory: Memory, attempt: Attempt): Shelf {
       for (const part of parts)
         learn(
           part,
-          attempt(() => globalThis.localStorage?.getItem(name + part)),
+          guarded(() => globalThis.localStorage?.getItem(name + part)),
         );
     },
     write(news) {
       memory.known = { ...memory.known, ...news };
       for (const [part, value] of Object.entries(news)) {
-        attempt(() => {
+        guarded(() => {
           const text = toText(value);
-          attempt(() => globalThis.localStorage?.setItem(name + part, text));
-          attempt(() => channel?.postMessage([part, text]));
+          guarded(() => globalThis.localStorage?.setItem(name + part, text));
+          guarded(() => channel?.postMessage([part, text]));
         });
       }
     },
     watch(changed) {
       const life = new AbortController();
       const open = () => {
-        channel = attempt(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
+        channel = guarded(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
         channel?.addEventListener("message", ({ data: [part, text] }) => {
           learn(part, text);
           changed();

@@ -1,6 +1,6 @@
 import { expected, functionOr, numberIn, objectOf } from "#check";
 import type { Attached, Extension, SessionPort } from "../session/extension.js";
-import { type Attempt, createAttempt } from "./attempt.js";
+import { createGuard, type Guard } from "./guard.js";
 import { storageName } from "./known.js";
 import { type Holds, isLasting, recall } from "./recall.js";
 import { createShelf, type Memory } from "./shelf.js";
@@ -44,16 +44,16 @@ export function tabMemory(options: TabMemoryOptions): Extension {
   numberIn("rememberMs", rememberMs, 0);
   functionOr("reportError", reportError);
   const memory: Memory = { name: storageName(account), known: {} };
-  return (session) => attach(session, memory, { coolDownMs, rememberMs }, createAttempt(reportError));
+  return (session) => attach(session, memory, { coolDownMs, rememberMs }, createGuard(reportError));
 }
 
-function attach({ clock, consult }: SessionPort, memory: Memory, holds: Holds, attempt: Attempt): Attached {
-  const shelf = createShelf(memory, attempt);
+function attach({ clock, consult }: SessionPort, memory: Memory, holds: Holds, guarded: Guard): Attached {
+  const shelf = createShelf(memory, guarded);
   let adopted: unknown; // the phase that came from another tab: no news to tell
   return {
     recall(state, rules, { now }, first) {
       shelf.read();
-      const adoption = attempt(() => recall(state, memory.known, rules, now, first, holds));
+      const adoption = guarded(() => recall(state, memory.known, rules, now, first, holds));
       if (adoption && adoption.phase !== state.phase) adopted = adoption.phase;
       return adoption;
     },
@@ -78,13 +78,13 @@ function attach({ clock, consult }: SessionPort, memory: Memory, holds: Holds, a
           return over;
         };
         const denied = (error: unknown) => {
-          attempt(() => {
+          guarded(() => {
             if (!signal.aborted) throw error;
           });
           resolve(); // each for itself
         };
         const { name } = memory;
-        attempt(() => globalThis.navigator?.locks?.request(name, { signal }, hold).catch(denied)) ?? resolve();
+        guarded(() => globalThis.navigator?.locks?.request(name, { signal }, hold).catch(denied)) ?? resolve();
       }),
   };
 }

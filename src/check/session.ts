@@ -4,7 +4,7 @@ import { pathOf } from "./method.js";
 import { checkPolicies } from "./policies.js";
 import { checkRateLimit } from "./rate-limit.js";
 
-type Values = { readonly [name: string]: unknown };
+type Fields = { readonly [name: string]: unknown };
 
 /**
  * What `createSession` gets.
@@ -19,7 +19,7 @@ export function checkSession(
   names: readonly string[],
   defaults: { readonly [reason: string]: unknown },
 ): void {
-  if (typeof (transport as Values | undefined)?.stream !== "function") {
+  if (typeof (transport as Fields | undefined)?.stream !== "function") {
     throw invalid("transport", transport, "a Transport, such as createConnectTransport({ baseUrl })");
   }
   const {
@@ -51,7 +51,7 @@ function checkReasons(mappings: unknown, own: readonly string[], builtIn: readon
   const known = new Set(builtIn);
   for (const [domain, table] of Object.entries(objectOf("reasons", mappings))) {
     for (const [name, mapping] of Object.entries(objectOf(`reasons.${domain}`, table))) {
-      const reason = (typeof mapping === "object" ? (mapping as Values | null)?.reason : mapping) as string;
+      const reason = (typeof mapping === "object" ? (mapping as Fields | null)?.reason : mapping) as string;
       if (!known.has(reason) && !own.includes(reason)) {
         const what = "a built-in reason, or one of your own that has a policy";
         throw invalid(`reasons.${domain}.${name}`, reason, what);
@@ -84,7 +84,7 @@ function checkExtensions(extensions: unknown): void {
 /** An object with these methods, or `undefined`. */
 function checkShape(option: string, value: unknown, methods: readonly string[]): void {
   if (value === undefined) return;
-  for (const name of methods) functionIn(`${option}.${name}`, (value as Values | null)?.[name]);
+  for (const name of methods) functionIn(`${option}.${name}`, (value as Fields | null)?.[name]);
 }
 
 /** @throws TypeError that names the event. */

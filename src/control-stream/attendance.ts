@@ -77,7 +77,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
         if (heartbeatInterval) heartbeat.every(durationMs(heartbeatInterval));
         session.setReturnWindow(returnWindow && durationMs(returnWindow));
         answer();
-      } else hear(session, event);
+      } else hearEvent(session, event);
       heartbeat.heard();
     });
     if (call !== own) return;
@@ -140,7 +140,7 @@ async function listen(
   }
 }
 
-function hear(session: SessionPort, event: OpenResponse["event"]): void {
+function hearEvent(session: SessionPort, event: OpenResponse["event"]): void {
   const now = session.clock.now();
   if (event.case === "notice") {
     const words = wordsFrom(event.value, now);

@@ -6,7 +6,7 @@ import { detailsOf } from "./details.js";
 import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
 import { fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
 import { rowOf } from "./reasons.js";
-import { fieldsFor, type ReasonMappings, type Words, wordsOf } from "./spoken.js";
+import { fieldsFor, type ReasonMappings, type Said, wordsOf } from "./spoken.js";
 
 /** What is known about one ending. */
 export type Evidence =
@@ -53,7 +53,7 @@ export function classify(evidence: Evidence, options: ClassifyOptions = {}): Dis
 function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefined {
   if ("silent" in evidence) {
     const inferred = { reason: "network", source: "liveness" } as const;
-    return conclude(inferred, noWords, evidence.silent, undefined, options);
+    return conclude(inferred, nothingSaid, evidence.silent, undefined, options);
   }
   if ("paused" in evidence) return pausedBy(evidence.paused);
   const now = options.now ?? systemClock.now();
@@ -72,7 +72,7 @@ function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefi
     if (!(error instanceof Error)) return undefined;
     return conclude(
       fromTransport(0, error.message, causes, evidence.connection),
-      noWords,
+      nothingSaid,
       error.message,
       error,
       options,
@@ -98,14 +98,14 @@ export function pausedBy(why: Pause): Disconnect {
 
 const httpStatus = /^HTTP (\d{3})$/;
 const endOfEndless: Inferred = { reason: "aborted", source: "transport" };
-const noWords: Words = { spoken: undefined, localized: undefined, retry: false, retryAt: undefined };
+const nothingSaid: Said = { spoken: undefined, localized: undefined, retry: false, retryAt: undefined };
 
 function infer(
   error: ConnectError,
   text: string,
   causes: readonly unknown[],
   connection: ConnectionState | undefined,
-  words: Words,
+  words: Said,
 ): Inferred {
   const http = httpStatus.exec(text);
   if (http) return fromHttp(Number(http[1]), words.retry);
@@ -118,7 +118,7 @@ function infer(
 
 function conclude(
   inferred: Inferred,
-  words: Words,
+  words: Said,
   text: string,
   cause: unknown,
   { notice, abortedMeans }: ClassifyOptions,

@@ -5,7 +5,7 @@ import { errorDomain, mirror } from "./wire.js";
 
 // What a server said in so many words: its details and our metadata.
 
-type Values = { readonly [name: string]: unknown };
+type FieldValues = { readonly [name: string]: unknown };
 
 /** An app's own `google.rpc.ErrorInfo` reason: the Disconnect reason it stands for, and where its fields come from. */
 export type ReasonMapping = ByName | ByFields;
@@ -33,11 +33,11 @@ export interface ReasonMappings {
 export interface Spoken {
   readonly reason: Reason;
   readonly source: Source;
-  readonly fields: Values;
+  readonly fields: FieldValues;
 }
 
 /** All that details and metadata say, whether or not they name a reason. */
-export interface Words {
+export interface Said {
   readonly spoken: Spoken | undefined;
   readonly localized: LocalizedText | undefined;
   /** True where the server sent a RetryInfo or a retry header, even one without a usable time. */
@@ -46,7 +46,7 @@ export interface Words {
 }
 
 /** Reads a server's words: the details of an error, and its metadata. */
-export function wordsOf(details: Details, metadata: Headers, now: number, mappings: ReasonMappings = {}): Words {
+export function wordsOf(details: Details, metadata: Headers, now: number, mappings: ReasonMappings = {}): Said {
   const { disconnect, errorInfo, retryInfo, localized } = details;
   const header = (name: string) => firstValue(metadata.get(name));
   const pushback = header(mirror.pushbackMs);
@@ -114,13 +114,13 @@ function fieldsIn(
 }
 
 /** Exactly the fields that belong to `reason`, absent ones as `undefined`. */
-export function fieldsFor(reason: Reason, values: Values): Values {
+export function fieldsFor(reason: Reason, values: FieldValues): FieldValues {
   const names = rowOf(reason)?.fields;
   return names ? Object.fromEntries(names.map((name) => [name, values[name]])) : { ...values };
 }
 
 /** An app's own reason, mapped by name alone, has no fields. */
-function spokenBuiltIn(reason: Reason, source: Source, values: Values): Spoken {
+function spokenBuiltIn(reason: Reason, source: Source, values: FieldValues): Spoken {
   return { reason, source, fields: isBuiltIn(reason) ? fieldsFor(reason, values) : {} };
 }
 

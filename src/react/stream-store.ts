@@ -14,19 +14,19 @@ export type Reduce<M, V> = (value: V, message: M) => V;
  */
 export type Following<V, Start = V> =
   /** No message yet. A stream on which nobody speaks stays so. */
-  | (Common<Start> & { readonly status: "pending"; readonly error: undefined; readonly disconnect: undefined })
+  | (Followed<Start> & { readonly status: "pending"; readonly error: undefined; readonly disconnect: undefined })
   /** Messages came. Also while the session reconnects: `useDisconnect` tells what is wrong then. */
-  | (Common<V> & { readonly status: "open"; readonly error: undefined; readonly disconnect: undefined })
+  | (Followed<V> & { readonly status: "open"; readonly error: undefined; readonly disconnect: undefined })
   /** The server finished it. */
-  | (Common<V | Start> & { readonly status: "complete"; readonly error: undefined; readonly disconnect: undefined })
+  | (Followed<V | Start> & { readonly status: "complete"; readonly error: undefined; readonly disconnect: undefined })
   /** It ended with an error and does not come back by itself. `disconnect`: what `disconnectOf` says of the error. */
-  | (Common<V | Start> & {
+  | (Followed<V | Start> & {
       readonly status: "failed";
       readonly error: unknown;
       readonly disconnect: Disconnect | undefined;
     });
 
-interface Common<V> {
+interface Followed<V> {
   readonly value: V;
   /**
    * Opens the stream anew, from the start value, for a "try again" button or after `session.restart()`. The same

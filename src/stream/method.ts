@@ -55,7 +55,7 @@ export interface StreamEntry {
 }
 
 /** The options of either kind, whatever the messages are. */
-interface Values {
+interface EitherOptions {
   readonly endless?: boolean;
   readonly finite?: boolean;
   readonly idleTimeoutMs?: number;
@@ -87,7 +87,7 @@ export function method(
   options: Partial<ServerStreamOptions<DescMessage, DescMessage>> | BidiStreamOptions<DescMessage, DescMessage>,
 ): StreamEntry {
   checkMethod(method, options);
-  const { endless = false, finite = false, idleTimeoutMs = 0, position, resume } = options as Values;
+  const { endless = false, finite = false, idleTimeoutMs = 0, position, resume } = options as EitherOptions;
   return {
     method,
     endless,

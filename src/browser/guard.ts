@@ -1,8 +1,8 @@
 /** Tries what a browser may refuse: disabled storage, a full quota. `undefined` where it does. */
-export type Attempt = <T>(what: () => T) => T | undefined;
+export type Guard = <T>(what: () => T) => T | undefined;
 
 /** What is refused goes to `reportError`, each kind once, or every read would tell it. */
-export function createAttempt(reportError: (error: unknown) => void): Attempt {
+export function createGuard(reportError: (error: unknown) => void): Guard {
   const reported = new Set<string>();
   return (what) => {
     try {
