@@ -33,6 +33,7 @@ export type { ConnectionState } from "./ports/connection-state.js";
 export type { Pause } from "./ports/pause.js";
 export type { Extension } from "./session/extension.js";
 export type { MethodEntry, SessionOptions } from "./session/options.js";
+export { type RetryOptions, retried, retriedIdempotent } from "./session/retried.js";
 export { createSession } from "./session/session.js";
 export type { Session } from "./session/types.js";
 export { type BidiStreamOptions, method, type ServerStreamOptions } from "./stream/method.js";

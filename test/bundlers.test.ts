@@ -41,10 +41,18 @@ beforeAll(async () => {
   }
   await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
   const names = "createClient, createSession, method";
-  await writeFile(join(folder, "app.js"), `import { ${names} } from "farewell"; globalThis.app = { ${names} };`);
+  await writeFile(join(folder, "app.js"), appWith(names));
+  await writeFile(join(folder, "retrying.js"), appWith(`${names}, retried`));
 }, patienceMs);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function appWith(names: string): string {
+  return `import { ${names} } from "farewell"; globalThis.app = { ${names} };`;
+}
+
+/** What p-retry says, in all versions that we allow. */
+const wordsOfRetry = "option is no longer supported";
 
 type Mode = "production" | "development";
 type Bundle = (mode: Mode, on: "browser" | "node") => Promise<string>;
@@ -119,6 +127,7 @@ describe.each([
     expect(code).not.toContain("SELF_SIGNED");
     expect(code).toContain("gave up after"); // it is our package that was bundled
     for (const message of Object.values(messages)) expect(code).not.toContain(message);
+    expect(code).not.toContain(wordsOfRetry); // it comes with retried(…) alone
   });
 
   test("a development bundle has them", async () => {
@@ -131,6 +140,16 @@ describe.each([
     expect(code).toContain("SELF_SIGNED");
     for (const message of Object.values(messages)) expect(code).toContain(message);
   });
+});
+
+test("an app that lets calls be retried carries p-retry, and no other does", async () => {
+  const bundled = async (entry: string) => {
+    const options = { absWorkingDir: folder, bundle: true, minify: true, format: "esm", write: false } as const;
+    const { outputFiles } = await esbuild.build({ ...options, entryPoints: [entry], conditions: ["production"] });
+    return outputFiles.map(({ text }) => text).join("");
+  };
+  expect(await bundled("retrying.js")).toContain(wordsOfRetry);
+  expect(await bundled("app.js")).not.toContain(wordsOfRetry);
 });
 
 describe("in Node", () => {

@@ -1,7 +1,7 @@
 import { createRouterTransport } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
-import { createClient, createSession, method, systemClock } from "../src/index.js";
+import { createClient, createSession, method, retried, retriedIdempotent, systemClock } from "../src/index.js";
 import { createFakeClock } from "../src/testing/index.js";
 
 const transport = createRouterTransport(() => {});
@@ -12,7 +12,7 @@ test.each([
   [7, "options: expected an object, got 7"],
   [{ methods: {} }, "methods: expected an array of method(…) entries, got {}"],
   [{ methods: [7] }, "methods[0]: expected an object, got 7"],
-  [{ methods: [{}] }, "methods[0]: expected an entry made by method(…), got {}"],
+  [{ methods: [{}] }, "methods[0]: expected an entry made by method(…) or retried(…), got {}"],
   [{ methods: [entry, entry] }, 'methods[1]: expected one entry for each method, got "chat.v1.ChatService/Subscribe"'],
   [{ rateLimit: { burst: 0, perMs: 1 } }, "rateLimit.burst: expected a number of at least 1, got 0"],
   [{ rateLimit: { burst: 1, per: 1 } }, "rateLimit.per: unknown; expected one of burst, perMs"],
@@ -71,6 +71,29 @@ test.each([
   ],
 ])("method refuses %o %j by the option's name", (given, options, message) => {
   expect(() => method(given as never, options as never)).toThrow(message);
+});
+
+test.each([
+  [
+    ChatService.method.subscribe,
+    {},
+    'method: expected a unary method, such as Service.method.name, got "server_streaming"',
+  ],
+  [undefined, {}, "method: expected a unary method, such as Service.method.name, got undefined"],
+  [ChatService.method.say, 3, "retried(chat.v1.ChatService/Say): expected an object, got 3"],
+  [ChatService.method.say, { retries: 3 }, "retried(chat.v1.ChatService/Say).retries: unknown; expected one of max"],
+  [ChatService.method.say, { maxAttempts: 0 }, ".maxAttempts: expected a number of at least 1, got 0"],
+  [ChatService.method.say, { maxAttempts: Number.NaN }, ".maxAttempts: expected a number of at least 1, got NaN"],
+])("retried refuses %o %j by the option's name", (given, options, message) => {
+  expect(() => retried(given as never, options as never)).toThrow(message);
+});
+
+test("retriedIdempotent refuses an option by its name, and a second entry of its kind", () => {
+  const message = 'retriedIdempotent().maxAttempts: expected a number of at least 1, got "3"';
+  expect(() => retriedIdempotent({ maxAttempts: "3" as never })).toThrow(message);
+  expect(() => createSession(transport, { methods: [retriedIdempotent(), retriedIdempotent()] })).toThrow(
+    'methods[1]: expected one entry for each method, got "retriedIdempotent()"',
+  );
 });
 
 test("createClient refuses what is no service, and no transport", () => {

@@ -9,6 +9,8 @@ import {
   method,
   type Policies,
   type Reason,
+  retried,
+  retriedIdempotent,
   type Session,
 } from "../src/index.js";
 
@@ -89,4 +91,18 @@ test("method entries know their messages", () => {
   method(ChatService.method.talk, { endless: true });
   // @ts-expect-error a request of another type
   method(ChatService.method.subscribe, { resume: () => ({ afterId: "7" }) });
+});
+
+test("only unary methods are retried", () => {
+  createSession(transport, {
+    methods: [retriedIdempotent({ maxAttempts: 3 }), retried(ChatService.method.say, { maxAttempts: 3 })],
+  });
+  // @ts-expect-error a stream is followed by method(…)
+  retried(ChatService.method.subscribe);
+  // @ts-expect-error a bidi stream, too
+  retried(ChatService.method.talk);
+  // @ts-expect-error nobody can send a client stream twice
+  retried(ChatService.method.upload);
+  // @ts-expect-error a misspelt option
+  retried(ChatService.method.say, { retries: 3 });
 });

@@ -22,6 +22,23 @@ export function checkMethod(method: DescMethod, options: unknown): void {
 }
 
 /**
+ * What `retried(…)` gets.
+ *
+ * @throws TypeError that names the option
+ */
+export function checkRetried(method: DescMethod, options: unknown): void {
+  const kind = method?.methodKind;
+  if (kind !== "unary") throw invalid("method", kind ?? method, "a unary method, such as Service.method.name");
+  checkRetryOptions(`retried(${pathOf(method)})`, options);
+}
+
+/** @throws TypeError that names the option */
+export function checkRetryOptions(at: string, options: unknown): void {
+  const { maxAttempts } = objectOf(at, options, ["maxAttempts"]);
+  if (maxAttempts !== undefined) numberIn(`${at}.maxAttempts`, maxAttempts, 1);
+}
+
+/**
  * What `resume` has answered: a misspelt field would be dropped without a word, and the stream would start from the
  * beginning.
  */

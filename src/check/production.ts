@@ -8,6 +8,8 @@ export function checkListener(): void {}
 export function checkMethod(): void {}
 export function checkPosition(): void {}
 export function checkRequest(): void {}
+export function checkRetried(): void {}
+export function checkRetryOptions(): void {}
 export function checkSession(): void {}
 export function checkTime(): void {}
 export function expected(): void {}

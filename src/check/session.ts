@@ -66,9 +66,9 @@ function checkMethods(methods: unknown): void {
   if (!Array.isArray(methods)) throw invalid("methods", methods, "an array of method(…) entries");
   const paths = new Set<string>();
   methods.forEach((entry: unknown, index) => {
-    const { method } = objectOf(`methods[${index}]`, entry);
-    if (!method) throw invalid(`methods[${index}]`, entry, "an entry made by method(…)");
-    const path = pathOf(method as DescMethod);
+    const { method, retry } = objectOf(`methods[${index}]`, entry);
+    if (!method && !retry) throw invalid(`methods[${index}]`, entry, "an entry made by method(…) or retried(…)");
+    const path = method ? pathOf(method as DescMethod) : "retriedIdempotent()";
     if (paths.has(path)) throw invalid(`methods[${index}]`, path, "one entry for each method");
     paths.add(path);
   });

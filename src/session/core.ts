@@ -4,6 +4,7 @@ import type { Disconnect } from "../disconnect/disconnect.js";
 import { errorOf } from "../disconnect/error-of.js";
 import { isSpoken } from "../disconnect/spoken.js";
 import { event } from "../machine/events.js";
+import type { StreamLabel } from "../machine/stream-label.js";
 import type { Stream, StreamHost } from "../stream/host.js";
 import { closedError } from "./closed.js";
 import { createDriver, type Driver } from "./driver.js";
@@ -12,6 +13,7 @@ import { type Attached, type SessionPort, together } from "./extension.js";
 import { createListeners, type Listeners } from "./listeners.js";
 import { createNotices, type Notices } from "./notices.js";
 import type { Settings } from "./options.js";
+import type { RetriedEntry } from "./retried-entry.js";
 import { createStreamHost, hear } from "./stream-host.js";
 
 /** The parts of a session, put together. */
@@ -28,6 +30,11 @@ export interface Core {
   readonly calm: Promise<void> | undefined;
   /** Which login this is: what was said to the one before is no news for it. */
   login: number;
+  readonly reportError: (error: unknown) => void;
+  /** Which unary calls may be retried. */
+  readonly retried: readonly RetriedEntry[];
+  /** A label with the next number. */
+  label(name: string): StreamLabel;
   /** Why no call may go out any more. */
   refusal(): unknown;
   /** A verdict spoken on a call counts for the whole session. A bare status does not: it is that call's answer. */
@@ -35,8 +42,9 @@ export interface Core {
 }
 
 export function createCore(transport: Transport, settings: Settings): Core {
-  const { clock, reportError } = settings;
+  const { clock, reportError, retried } = settings;
   const streams = new Map<number, Stream>();
+  let nextId = 1;
   const listeners = createListeners(reportError);
   const notices = createNotices(settings);
 
@@ -77,7 +85,7 @@ export function createCore(transport: Transport, settings: Settings): Core {
   const way = extensions.through(transport);
 
   const core: Core = {
-    ...{ driver, listeners, notices, extensions, transport: way, login: 0 },
+    ...{ driver, listeners, notices, extensions, transport: way, login: 0, reportError, retried },
     host: createStreamHost({
       ...{ ...settings, transport: way, driver, streams, extensions },
       stateOfConnection: settings.connection,
@@ -87,6 +95,7 @@ export function createCore(transport: Transport, settings: Settings): Core {
     get calm() {
       return effects.calm;
     },
+    label: (name) => ({ id: nextId++, name }),
     refusal() {
       if (streams.size === 0) driver.consult();
       const { state } = driver;

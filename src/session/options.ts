@@ -12,12 +12,16 @@ import type { ConnectionState } from "../ports/connection-state.js";
 import type { StreamEntry } from "../stream/method.js";
 import { methodName } from "../stream/method-name.js";
 import type { Extension } from "./extension.js";
+import type { RetriedEntry } from "./retried-entry.js";
 
-/** An entry of `methods`. Made by `method(…)`. */
-export type MethodEntry = StreamEntry;
+/** An entry of `methods`. Made by `method(…)`, `retried(…)` or `retriedIdempotent()`. */
+export type MethodEntry = StreamEntry | RetriedEntry;
 
 interface Options {
-  /** How single methods are followed. Server streams without an entry are subscriptions, reopened as they were. */
+  /**
+   * How single methods are followed. Server streams without an entry are subscriptions, reopened as they were. Unary calls
+   * without an entry are sent once.
+   */
   readonly methods?: readonly MethodEntry[];
   /** Attempts of the whole session. `false`: no limit. @default { burst: 5, perMs: 60_000 } */
   readonly rateLimit?: RateLimit | false;
@@ -61,7 +65,9 @@ export interface Settings {
   readonly rules: Omit<Rules, "takesTurns">;
   readonly reasons: readonly string[];
   readonly mappings: ReasonMappings;
-  readonly entries: ReadonlyMap<string, MethodEntry>;
+  readonly entries: ReadonlyMap<string, StreamEntry>;
+  /** Those of single methods first. */
+  readonly retried: readonly RetriedEntry[];
   readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
   readonly headersTimeoutMs: number | undefined;
   readonly noticeTtlMs: number;
@@ -127,7 +133,8 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
     },
     reasons,
     mappings,
-    entries: new Map(methods.map((entry) => [methodName(entry.method), entry])),
+    entries: new Map(methods.filter(isOfStreams).map((entry) => [methodName(entry.method), entry])),
+    retried: methods.filter((entry) => "retry" in entry).sort((a, b) => Number(!a.method) - Number(!b.method)),
     refresh,
     headersTimeoutMs,
     noticeTtlMs,
@@ -141,6 +148,10 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
       } catch {} // there is nobody left to tell
     },
   };
+}
+
+function isOfStreams(entry: MethodEntry): entry is StreamEntry {
+  return "requests" in entry;
 }
 
 function report(error: unknown): void {

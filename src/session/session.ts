@@ -27,7 +27,6 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
   const { driver, notices, extensions, host } = core;
   const { on } = core.listeners;
   const calls = createCalls(core);
-  let nextId = 1;
 
   const session: Transport & Omit<SessionControls, typeof Symbol.dispose> = {
     get state() {
@@ -68,7 +67,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       const refused = core.refusal();
       const opening = async () => {
         if (refused !== undefined) throw refused;
-        return openStream(host, call, { id: nextId++, name }, entries.get(name));
+        return openStream(host, call, core.label(name), entries.get(name));
       };
       const response = opening();
       response.catch(() => {}); // a caller that never reads its stream must not bring the process down

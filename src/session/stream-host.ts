@@ -1,6 +1,7 @@
 import type { Evidence } from "../disconnect/classify.js";
 import type { Disconnect } from "../disconnect/disconnect.js";
 import { attemptAt, attemptOfVerdict } from "../machine/lost.js";
+import type { Moment } from "../machine/state.js";
 import { type Attempt, type Decision, decide, defaultPolicies, type ResolvedPolicies } from "../policy/policy.js";
 import type { ConnectionState } from "../ports/connection-state.js";
 import type { Stream, StreamHost } from "../stream/host.js";
@@ -73,8 +74,17 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
 /** A server's verdict was heard on something that is no stream of the session. */
 export function hear(driver: Driver, disconnect: Disconnect, reportError: (error: unknown) => void): void {
   const moment = driver.moment();
-  const attempt = attemptOfVerdict(driver.machine, driver.rules, moment);
-  driver.feed({ type: "verdict", disconnect, decision: judge(driver, disconnect, attempt, reportError) }, moment);
+  driver.feed({ type: "verdict", disconnect, decision: judgeFirst(driver, disconnect, reportError, moment) }, moment);
+}
+
+/** What the policy says about the first of its kind. */
+export function judgeFirst(
+  driver: Driver,
+  disconnect: Disconnect,
+  reportError: (error: unknown) => void,
+  moment: Moment = driver.moment(),
+): Decision {
+  return judge(driver, disconnect, attemptOfVerdict(driver.machine, driver.rules, moment), reportError);
 }
 
 /** A policy function that throws is reported, and the default decides. */

@@ -115,8 +115,8 @@ export function openStream(
 }
 
 /** Ends a stream by its caller's signal, and by its time, which is that of all its attempts. Until `life` aborts. */
-function heed(
-  { signal }: StreamCall,
+export function heed(
+  { signal }: Pick<StreamCall, "signal">,
   deadline: number | undefined,
   clock: Clock,
   life: AbortSignal,
@@ -137,12 +137,17 @@ function heed(
 }
 
 /** What was thrown, looked at in the same tick. */
-function evidenceOf(error: unknown, deadline: number | undefined, host: StreamHost): Evidence {
+export function evidenceOf(
+  error: unknown,
+  deadline: number | undefined,
+  host: Pick<StreamHost, "connection">,
+): Evidence {
   // The call's own time is up, and the server was the first to notice.
   const canceled = deadline !== undefined && error instanceof ConnectError && error.code === Code.DeadlineExceeded;
   return { error, connection: host.connection(), canceled };
 }
 
-function deadlineOf({ timeoutMs }: StreamCall, now: number): number | undefined {
+/** When a call's time is up, for all its attempts; epoch ms. */
+export function deadlineOf({ timeoutMs }: Pick<StreamCall, "timeoutMs">, now: number): number | undefined {
   return timeoutMs !== undefined && timeoutMs > 0 ? now + timeoutMs : undefined;
 }
