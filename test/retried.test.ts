@@ -469,6 +469,20 @@ describe("a call that an app lets be retried", () => {
     session.close();
   });
 
+  test("waits for the turn of its tab", async () => {
+    let take = () => {};
+    const tabs: Extension = () => ({ turn: () => new Promise<void>((resolve) => (take = resolve)) });
+    failures = [unavailable];
+    const { session, chat } = start({ extensions: [tabs] });
+    const outcome = outcomeOf(chat.say({}));
+    await clock.advance(5_000);
+    expect(said).toHaveLength(1);
+    take();
+    await clock.settle();
+    expect(await outcome).toBe(2);
+    session.close();
+  });
+
   test("is made maxAttempts times at most; the others of the outage wait on", async () => {
     failures = times(9, unavailable);
     const { session, chat } = start({ methods: [retried(ChatService.method.say, { maxAttempts: 3 })] });

@@ -2,7 +2,15 @@ import { Code, ConnectError, createRouterTransport, type Transport } from "@conn
 import { describe, expect, test, vi } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import { pageEnvironment, tabMemory } from "../src/browser/index.js";
-import { createClient, createSession, method, parsePolicies, type SessionOptions } from "../src/index.js";
+import {
+  createClient,
+  createSession,
+  method,
+  parsePolicies,
+  type RetryOptions,
+  retried,
+  type SessionOptions,
+} from "../src/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
 
 // A production bundle for a browser has no checks. A wrong number must do no harm then: never more probes than the
@@ -67,6 +75,25 @@ async function probesIn(server: Attempts, options: object): Promise<number> {
   return server.probes;
 }
 
+/** How often a call that always fails is sent in the same time. */
+async function callsIn(options: RetryOptions): Promise<number> {
+  const clock = createClock();
+  const attempts: Attempts = { transport: createRouterTransport(() => {}), probes: 0 };
+  const unary = async () => {
+    if (++attempts.probes > tooMany) await new Promise(() => {});
+    throw new ConnectError("no", Code.Unavailable);
+  };
+  const methods = [retried(ChatService.method.say, options)];
+  const session = createSession({ ...attempts.transport, unary }, { clock, reportError: () => {}, methods });
+  const end = createClient(ChatService, session)
+    .say({})
+    .catch(() => {});
+  await clock.advance(forMs);
+  session.close();
+  await end;
+  return attempts.probes;
+}
+
 const policyNumbers = ["initialMs", "maxMs", "factor", "maxServerMs", "maxAttempts"] as const;
 
 describe.each(wrong.map((value) => [value]))("without checks, %o", (value) => {
@@ -100,6 +127,10 @@ describe.each(wrong.map((value) => [value]))("without checks, %o", (value) => {
   test("as idleTimeoutMs makes no more probes than the default rate limit allows", async () => {
     const entry = method(ChatService.method.subscribe, { idleTimeoutMs: value as number });
     expect(await probesIn(serverThat("is silent"), { methods: [entry] })).toBeLessThanOrEqual(allowed);
+  });
+
+  test("as maxAttempts of a retried call makes no more attempts than the default rate limit allows", async () => {
+    expect(await callsIn({ maxAttempts: value as number })).toBeLessThanOrEqual(allowed);
   });
 
   test.each(["hiddenAfterMs", "asleepAfterMs"])("as %s of a page does no harm either", async (name) => {

@@ -10,6 +10,7 @@ import {
   defaultPolicies,
   type Outcome,
   parsePolicies,
+  type RetryOptions,
   type ServerStreamOptions,
   type SessionEvents,
   type SessionOptions,
@@ -96,6 +97,11 @@ describe("the options", () => {
       idleTimeoutMs: true,
     };
     expect(column(table(page, "option", "default", "resume"))).toEqual(Object.keys(options));
+  });
+
+  test("of a retried call are all listed", () => {
+    const options: { readonly [O in keyof RetryOptions]-?: true } = { maxAttempts: true };
+    expect(column(table(page, "option", "default", "maxAttempts"))).toEqual(Object.keys(options));
   });
 
   test("of the browser are all listed", () => {
