@@ -1,6 +1,7 @@
 import type { Client, Transport } from "@connectrpc/connect";
 import { expectTypeOf, test } from "vitest";
 import { ChatService, type Message } from "../examples/gen/chat/v1/chat_pb.js";
+import type { sessionOptions } from "../src/check/session.js";
 import {
   createClient,
   createSession,
@@ -12,6 +13,7 @@ import {
   retried,
   retriedIdempotent,
   type Session,
+  type SessionOptions,
 } from "../src/index.js";
 
 declare const transport: Transport;
@@ -105,4 +107,8 @@ test("only unary methods are retried", () => {
   retried(ChatService.method.upload);
   // @ts-expect-error a misspelt option
   retried(ChatService.method.say, { retries: 3 });
+});
+
+test("every option of a session is known to its checks", () => {
+  expectTypeOf<(typeof sessionOptions)[number]>().toEqualTypeOf<keyof SessionOptions>();
 });

@@ -6,17 +6,32 @@ import { checkRateLimit } from "./rate-limit.js";
 
 type Fields = { readonly [name: string]: unknown };
 
+/** The names of the options of `createSession`. They are here, because a production bundle needs none of them. */
+export const sessionOptions = [
+  "policies",
+  "methods",
+  "rateLimit",
+  "refresh",
+  "healthyAfterMs",
+  "headersTimeoutMs",
+  "noticeTtlMs",
+  "reasons",
+  "abortedMeans",
+  "connection",
+  "extensions",
+  "clock",
+  "reportError",
+] as const;
+
 /**
  * What `createSession` gets.
  *
- * @param names of its options
  * @param defaults the policies of the built-in reasons
  * @throws TypeError that names the option, what it was and what was expected
  */
 export function checkSession(
   transport: unknown,
   options: unknown,
-  names: readonly string[],
   defaults: { readonly [reason: string]: unknown },
 ): void {
   if (typeof (transport as Fields | undefined)?.stream !== "function") {
@@ -28,7 +43,7 @@ export function checkSession(
     methods = [],
     rateLimit = false,
     ...others
-  } = objectOf("options", options, names);
+  } = objectOf("options", options, sessionOptions);
   const known = checkReasons(reasons, Object.keys(objectOf("policies", policies)), Object.keys(defaults));
   checkPolicies(policies, known, defaults);
   checkMethods(methods);

@@ -78,25 +78,9 @@ export interface Settings {
   readonly reportError: (error: unknown) => void;
 }
 
-const known = [
-  "policies",
-  "methods",
-  "rateLimit",
-  "refresh",
-  "healthyAfterMs",
-  "headersTimeoutMs",
-  "noticeTtlMs",
-  "reasons",
-  "abortedMeans",
-  "connection",
-  "extensions",
-  "clock",
-  "reportError",
-] as const satisfies readonly (keyof SessionOptions)[];
-
 /** @throws TypeError that names the option, what it was and what was expected. */
 export function checkOptions(transport: Transport, options: SessionOptions): Settings {
-  checkSession(transport, options, known, defaultPolicies);
+  checkSession(transport, options, defaultPolicies);
   return fill(options);
 }
 
