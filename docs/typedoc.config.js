@@ -48,7 +48,7 @@ function leaveOutInsides(app) {
       const exported = readFileSync(new URL(`../${source}`, import.meta.url), "utf8").match(/\w+/g);
       for (const child of modulesOf(project, module).flatMap(({ children = [] }) => children)) {
         const file = project.getSymbolIdFromReflection(child)?.fileName ?? "";
-        const inside = /\/src\/(gen|machine\/(?!state)|stream\/host)/.test(file);
+        const inside = /\/src\/(gen|machine\/(?!state)|session\/(driver|notices)|stream\/host)/.test(file);
         if (inside && !exported?.includes(child.name)) project.removeReflection(child);
       }
     }
