@@ -21,7 +21,7 @@ export function askedAgain(state: State, { stream }: InputOf<"asked again">, rul
 function admit(state: State, id: number, rules: Rules, moment: Moment): Step {
   const { phase, prober } = state;
   const facts = state.streams.get(id);
-  if (!facts || phase.status === "ended") return stay(state); // it is stopped with the others
+  if (!facts || phase.status === "ended" || phase.status === "closed") return stay(state); // it is stopped with the others
   const open = phase.status === "healthy" || phase.status === "recovering" || prober?.stream === id;
   if (open || !facts.reopenable) return { ...stay(state), effects: [{ type: "let go", stream: id }] };
   const queued = enqueue(withStream(state, id, { ...facts, away: true }), id);

@@ -13,7 +13,7 @@ import { healthy, type Moment, type Phase, type Rules, type State } from "./stat
  * the same answer, so that a log of inputs and moments is a recording.
  */
 export function step(state: State, input: Input, rules: Rules, moment: Moment): Step {
-  if (state.phase.status === "closed") return stay(state); // for good
+  if (state.phase.status === "closed" && input.type !== "joined") return stay(state); // for good
   const arrow = arrows[input.type] as Arrow<Input["type"]>;
   return settled(state, arrow(state, input, rules, moment));
 }

@@ -76,7 +76,7 @@ export function createCore(transport: Transport, settings: Settings): Core {
     overheard: (error) => core.overhear(error, core.login),
   };
   const attached = settings.extensions.map((attach) => attach(port));
-  const extensions = together(attached);
+  const extensions = together(attached, reportError);
   const effects = createEffects({ ...settings, streams, turn: extensions.turn, driver: () => driver });
   const driver = createDriver({
     ...{ clock, extensions, tell: listeners.tell, carryOut: effects.carryOut },

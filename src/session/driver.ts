@@ -51,12 +51,12 @@ export function createDriver({ clock, rules, extensions, tell, carryOut }: Drive
     const before = state;
     const answer = step(before, input, rules, at);
     state = answer.state;
+    outbox.push(answer); // before the extensions, for they may bring about the next input
     extensions.stepped({ ...answer, before, input, moment: at });
-    send(answer);
+    send();
   }
 
-  function send(answer: Pick<Step, "events" | "effects">): void {
-    outbox.push(answer);
+  function send(): void {
     if (telling) return;
     telling = true;
     for (let next = outbox.shift(); next; next = outbox.shift()) {
@@ -75,6 +75,11 @@ export function createDriver({ clock, rules, extensions, tell, carryOut }: Drive
     tell(event("state", seen));
   }
 
+  function emit(...events: readonly SessionEvent[]): void {
+    outbox.push({ events, effects: [] });
+    send();
+  }
+
   function consult(first = false): void {
     const adoption = extensions.recall(state, rules, moment(), first);
     if (adoption) feed({ type: "adopted", ...adoption });
@@ -85,7 +90,7 @@ export function createDriver({ clock, rules, extensions, tell, carryOut }: Drive
     const { phase, bucket, events } = begun;
     state = { ...state, phase, bucket };
     // In a moment, when the app listens.
-    Promise.resolve().then(() => state.phase === phase && send({ events, effects: [] }));
+    Promise.resolve().then(() => state.phase === phase && emit(...events));
   }
 
   return {
@@ -98,7 +103,7 @@ export function createDriver({ clock, rules, extensions, tell, carryOut }: Drive
     },
     moment,
     feed,
-    emit: (event) => send({ events: [event], effects: [] }),
+    emit,
     consult,
   };
 }

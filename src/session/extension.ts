@@ -78,39 +78,39 @@ export interface StepRecord extends Step {
   readonly moment: Moment;
 }
 
-/** Several extensions as one. The first that has an answer gives it. */
-export function together(attached: readonly Attached[]): Required<Attached> {
-  return {
-    pause() {
-      for (const each of attached) {
-        const why = each.pause?.();
-        if (why !== undefined) return why;
-      }
+/** Several extensions as one. The first that has an answer gives it. What one of them throws is reported, and no more. */
+export function together(attached: readonly Attached[], reportError: (error: unknown) => void): Required<Attached> {
+  function guarded<T>(ask: () => T): T | undefined {
+    try {
+      return ask();
+    } catch (error) {
+      reportError(error);
       return undefined;
-    },
+    }
+  }
+  function first<T>(ask: (each: Attached) => T | undefined): T | undefined {
+    for (const each of attached) {
+      const answer = guarded(() => ask(each));
+      if (answer !== undefined) return answer;
+    }
+    return undefined;
+  }
+  function all<T>(ask: (each: Attached) => T): readonly (T | undefined)[] {
+    return attached.map((each) => guarded(() => ask(each)));
+  }
+  return {
+    pause: () => first((each) => each.pause?.()),
     watch() {
-      const removals = attached.map((each) => each.watch?.());
+      const removals = all((each) => each.watch?.());
       return () => {
-        for (const remove of removals) remove?.();
+        for (const remove of removals) guarded(() => remove?.());
       };
     },
-    recall(...known) {
-      for (const each of attached) {
-        const adoption = each.recall?.(...known);
-        if (adoption) return adoption;
-      }
-      return undefined;
-    },
-    stepped(record) {
-      for (const each of attached) each.stepped?.(record);
-    },
-    turn: (signal) => Promise.all(attached.map((each) => each.turn?.(signal))).then(() => {}),
+    recall: (...known) => first((each) => each.recall?.(...known)),
+    stepped: (record) => void all((each) => each.stepped?.(record)),
+    turn: (signal) => Promise.all(all((each) => each.turn?.(signal))).then(() => {}),
     through: (transport) => attached.reduce((inner, each) => each.through?.(inner) ?? inner, transport),
-    restarted() {
-      for (const each of attached) each.restarted?.();
-    },
-    closed() {
-      for (const each of attached) each.closed?.();
-    },
+    restarted: () => void all((each) => each.restarted?.()),
+    closed: () => void all((each) => each.closed?.()),
   };
 }

@@ -62,6 +62,7 @@ export function openStream(
     stream.sentAt = clock.now();
     attempt.signal.addEventListener("abort", retire, { once: true });
     incoming.started(attempt);
+    if (life.signal.aborted) leave(); // the transport has called who ended it
   }
 
   function opened(answer: StreamResponse): void {
