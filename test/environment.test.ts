@@ -411,6 +411,24 @@ test("the environment is watched from the first stream to the end of the last", 
   session.close();
 });
 
+test("of a stream that has ended nothing more is told, whatever a listener of its end brings about", async () => {
+  const { session, chat, lines } = start();
+  const stream = collect(chat.subscribe({}, { timeoutMs: 5_000 }));
+  const other = collect(chat.subscribe({}));
+  session.on("streamEnded", ({ stream: { id } }) => id === 1 && device.become("offline"));
+  await clock.settle();
+  server.streams[1]?.send(1);
+  await clock.advance(5_000);
+  expect(await stream.end).toMatchObject({ code: Code.DeadlineExceeded });
+  expect(lines.filter((line) => line.startsWith("stream"))).toEqual([
+    "streamOpened: 2",
+    "streamEnded: 1 failed",
+    "streamLost: 2 network",
+  ]);
+  session.close();
+  await other.end;
+});
+
 test("a listener that closes the session when it is paused ends everything", async () => {
   const { session, chat } = start();
   session.on("paused", () => session.close());

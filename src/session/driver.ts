@@ -18,7 +18,8 @@ export interface Driver {
   readonly state: SessionState;
   /** Time and chance now. */
   moment(): Moment;
-  feed(input: Input, moment?: Moment): void;
+  /** `first`: what is told before what the machine tells. */
+  feed(input: Input, moment?: Moment, ...first: readonly SessionEvent[]): void;
   /** Tells an event that is none of the machine's, in its place among the others. */
   emit(event: SessionEvent): void;
   /** What `recall` of the extensions answers may have changed. `first`: the session's first stream is about to come. */
@@ -47,11 +48,12 @@ export function createDriver({ clock, rules, extensions, tell, carryOut }: Drive
   const moment = (): Moment => ({ now: clock.now(), random: clock.random() });
 
   /** The state changes at once; what is to be told and done comes after what is being told and done now. */
-  function feed(input: Input, at: Moment = moment()): void {
+  function feed(input: Input, at: Moment = moment(), ...first: readonly SessionEvent[]): void {
     const before = state;
     const answer = step(before, input, rules, at);
     state = answer.state;
-    outbox.push(answer); // before the extensions, for they may bring about the next input
+    const { events, effects } = answer;
+    outbox.push({ events: [...first, ...events], effects }); // before the extensions: they may bring about the next input
     extensions.stepped({ ...answer, before, input, moment: at });
     send();
   }

@@ -55,8 +55,7 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
       attempts.end(error);
       giveUp();
       if (!joined) return;
-      streams.emit(event("streamEnded", { stream: stream.label, outcome, disconnect, error, why }));
-      streams.left(stream);
+      streams.left(stream, event("streamEnded", { stream: stream.label, outcome, disconnect, error, why }));
     },
   };
 

@@ -46,10 +46,10 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
       }
       driver.feed({ type: "joined", stream: { label, reopenable, resumes }, pause: extensions.pause() });
     },
-    left({ label }) {
+    left({ label }, ended) {
       streams.delete(label.id);
       if (streams.size === 0) unwatch();
-      driver.feed({ type: "left", stream: label.id });
+      driver.feed({ type: "left", stream: label.id }, driver.moment(), ended);
     },
     opened: ({ label }, first) => driver.feed({ type: "opened", stream: label.id, first }),
     delivered: ({ label, reopenable }) => driver.feed({ type: "delivered", stream: label.id, reopenable }),

@@ -53,6 +53,7 @@ export interface StreamHost {
   delivered(stream: Stream): void;
   /** Its attempt is over: `letGo`, or `stop`, follows. */
   lost(stream: Stream, evidence: Evidence): void;
-  left(stream: Stream): void;
+  /** It is over: `ended` is the last that is told of it. */
+  left(stream: Stream, ended: SessionEvent): void;
   emit(event: SessionEvent): void;
 }

@@ -46,8 +46,7 @@ export function openStream(
       leave();
       input.close(error);
       incoming.end(outcome === "complete" ? {} : { error });
-      host.emit(event("streamEnded", { stream: label, outcome, disconnect, error, why }));
-      host.left(stream);
+      host.left(stream, event("streamEnded", { stream: label, outcome, disconnect, error, why }));
     },
   };
 
