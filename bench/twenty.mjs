@@ -7,7 +7,7 @@ import { linkTo, protocols } from "./links.mjs";
 import { atMost, context, main } from "./report.mjs";
 
 // A server process is killed and started again after 3 s. Twenty streams on one session against one stream on another,
-// in pairs that draw the same delays: how often each knocked, and how soon all twenty were back.
+// in pairs that draw the same delays: how often each probed, and how soon all twenty were back.
 
 const downMs = 3_000;
 const pairs = 8;
@@ -15,7 +15,7 @@ const pairs = 8;
 /** A session with `count` streams in a room, and what it did from the outage on. */
 function subscribe(url, room, protocol, count, seed) {
   const { transport, connection } = linkTo(url, protocol);
-  const seen = { calledAt: [], knocks: 0, backAt: [], opened: 0 };
+  const seen = { calledAt: [], probes: 0, backAt: [], opened: 0 };
   const counting = {
     ...transport,
     stream(...call) {
@@ -30,7 +30,7 @@ function subscribe(url, room, protocol, count, seed) {
     seen.opened++;
   });
   session.on("reconnected", ({ attempts }) => {
-    seen.knocks = attempts;
+    seen.probes = attempts;
   });
   session.on("streamReopened", () => void seen.backAt.push(process.hrtime.bigint()));
   const client = createClient(ChatService, session);
@@ -57,7 +57,7 @@ export async function measure() {
   const all = Array.from({ length: pairs }, (_, seed) =>
     [20, 1].map((count) => subscribe(server.url, "wait", protocols[seed % protocols.length], count, seed)),
   );
-  // connect-node sends no headers before a first message, so that a knock here is neither let in nor refused.
+  // connect-node sends no headers before a first message, so that a probe here is neither let in nor refused.
   const silent = subscribe(server.url, "silence", "grpc", 20, 0);
   const sessions = all.flat();
   await until(() => sessions.every(({ seen, count }) => seen.opened === count) && silent.seen.calledAt.length === 20);
@@ -66,26 +66,26 @@ export async function measure() {
   await sleep(downMs);
   const { listeningAt, kill } = await startServer(server.port);
   await until(() => sessions.every(({ seen, count }) => seen.backAt.length === count));
-  const knocked = () => silent.seen.calledAt.findIndex((at) => at > listeningAt);
-  await until(() => knocked() >= 0 && silent.seen.calledAt.length === knocked() + 20);
+  const probed = () => silent.seen.calledAt.findIndex((at) => at > listeningAt);
+  await until(() => probed() >= 0 && silent.seen.calledAt.length === probed() + 20);
   const rows = [];
-  const apart = all.map(([twenty, one]) => Math.abs(twenty.seen.knocks - one.seen.knocks));
-  const knocks = all.map(([twenty, one]) => `${twenty.seen.knocks}/${one.seen.knocks}`).join(" ");
-  rows.push(atMost("twenty streams, knocks more or less than one stream's", Math.max(...apart), 1, undefined, knocks));
-  const beyond = all.map(([{ seen }]) => seen.calledAt.length - seen.knocks - 19);
-  rows.push(atMost("twenty streams, calls besides its knocks and one per other stream", Math.max(...beyond), 0));
+  const apart = all.map(([twenty, one]) => Math.abs(twenty.seen.probes - one.seen.probes));
+  const probes = all.map(([twenty, one]) => `${twenty.seen.probes}/${one.seen.probes}`).join(" ");
+  rows.push(atMost("twenty streams, probes more or less than one stream's", Math.max(...apart), 1, undefined, probes));
+  const beyond = all.map(([{ seen }]) => seen.calledAt.length - seen.probes - 19);
+  rows.push(atMost("twenty streams, calls besides its probes and one per other stream", Math.max(...beyond), 0));
   const waits = all.map(([{ seen }]) => msFrom(listeningAt, seen.backAt[0]));
   const wait = `least ${Math.round(Math.min(...waits))}: the backoff that was left when the server came back`;
   rows.push(
-    context("twenty streams, server listens to knock let in: most", Math.round(Math.max(...waits)), "ms", wait),
+    context("twenty streams, server listens to probe let in: most", Math.round(Math.max(...waits)), "ms", wait),
   );
   const follows = all.map(([{ seen }]) => msFrom(seen.backAt[0], seen.backAt.at(-1)));
   const least = `least ${round(Math.min(...follows), 1)}, of ${pairs} sessions`;
   rows.push(
-    atMost("twenty streams, knock let in to all back: most", round(Math.max(...follows), 1), 1_000, "ms", least),
+    atMost("twenty streams, probe let in to all back: most", round(Math.max(...follows), 1), 1_000, "ms", least),
   );
-  const patience = Math.round(msFrom(silent.seen.calledAt[knocked()], silent.seen.calledAt.at(-1)));
-  rows.push(atMost("twenty streams that hear nothing at first, knock to all called", patience, 1_000, "ms"));
+  const patience = Math.round(msFrom(silent.seen.calledAt[probed()], silent.seen.calledAt.at(-1)));
+  rows.push(atMost("twenty streams that hear nothing at first, probe to all called", patience, 1_000, "ms"));
   await kill();
   return rows;
 }

@@ -275,7 +275,7 @@ describe("time", () => {
     expect(lines).toContain("network: no response within 5000 ms");
     expect(calls).toBe(3);
     await clock.advance(750 + 5_000);
-    expect(calls).toBe(4); // one knock
+    expect(calls).toBe(4); // one probe
     session.close();
   });
 

@@ -8,7 +8,7 @@ import { createFakeClock, type FakeClock } from "../src/testing/index.js";
 import { collect, listen } from "./in-memory.js";
 
 // What happens when two things happen at once: listeners that act, headers that come late, calls that come and go
-// while a knock is on its way. The transport's every answer is in the test's hand, to the microtask.
+// while a probe is on its way. The transport's every answer is in the test's hand, to the microtask.
 
 /** One stream on the transport, which does nothing by itself but end when it is aborted. */
 interface HeldCall {
@@ -215,7 +215,7 @@ describe("headers that come after the others were let in", () => {
     session.close();
   });
 
-  test("do not come from a knocker any more: it and one that followed it are lost once", async () => {
+  test("do not come from a prober any more: it and one that followed it are lost once", async () => {
     const { session, lines } = await startOpen(2);
     call(0).fail(unavailable());
     call(1).fail(unavailable());
@@ -233,7 +233,7 @@ describe("headers that come after the others were let in", () => {
   });
 });
 
-describe("a knock", () => {
+describe("a probe", () => {
   test("without headers lets the others in on time, whatever is lost beside it", async () => {
     const { session, chat } = await startOpen(2);
     call(0).fail(unavailable());

@@ -355,7 +355,7 @@ describe("an outage", () => {
     session.close();
   });
 
-  test("knocks with the next stream when the knocker is canceled", async () => {
+  test("probes with the next stream when the prober is canceled", async () => {
     const { session, chat } = start();
     const cancel = new AbortController();
     const first = collect(chat.subscribe({ room: "a" }, { signal: cancel.signal }));
@@ -472,7 +472,7 @@ describe("an outage", () => {
     session.close();
   });
 
-  test("stops all streams that wait when the knock is answered by giving up", async () => {
+  test("stops all streams that wait when the probe is answered by giving up", async () => {
     const { session, chat, lines } = start({ policies: { network: { maxAttempts: 1 } } });
     const streams = [1, 2, 3].map(() => collect(chat.subscribe({})));
     await clock.settle();

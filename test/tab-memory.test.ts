@@ -359,7 +359,7 @@ describe("an outage", () => {
     for (const { session } of pages) expect(session.state).toMatchObject({ status: "waiting" });
     server.refuse = undefined;
     await clock.advance(11_400);
-    expect(server.live).toBe(1); // one knocks, and has no answer yet
+    expect(server.live).toBe(1); // one probes, and has no answer yet
     served(server.streams.length - 1).send(9);
     await clock.settle();
     expect(server.live).toBe(tabs);
@@ -371,7 +371,7 @@ describe("an outage", () => {
     for (const page of pages) expect(page.lines.at(-1)).toBe("streamReopened: 1 gap unknown");
   });
 
-  test("goes on with another tab if the one that knocked is gone", async () => {
+  test("goes on with another tab if the one that probed is gone", async () => {
     const [first, second] = [open({ rateLimit: false, headersTimeoutMs: 600_000 }), open({ rateLimit: false })];
     for (const page of [first, second]) page.subscribe();
     await clock.settle();
@@ -386,7 +386,7 @@ describe("an outage", () => {
     expect(second.session.state.status).toBe("recovering");
   });
 
-  test("goes on with another tab if the one that knocks hangs", async () => {
+  test("goes on with another tab if the one that probes hangs", async () => {
     const [first, second] = [open({ rateLimit: false, headersTimeoutMs: 600_000 }), open({ rateLimit: false })];
     for (const page of [first, second]) page.subscribe();
     await clock.settle();

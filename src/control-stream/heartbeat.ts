@@ -1,5 +1,5 @@
 import { createTimer } from "../ports/timer.js";
-import type { SessionPort, Stream } from "../session/extension.js";
+import type { SessionPort, SessionStream } from "../session/extension.js";
 
 /** Signs of life of a server: after too long a silence its connection is dead. */
 export interface Heartbeat {
@@ -14,8 +14,8 @@ const silentBeats = 2.5;
 
 /** `silent` gets the streams that have had no news lately either: the connection is dead for them as well. */
 export function createHeartbeat(
-  { clock, streams }: Pick<SessionPort, "clock"> & { readonly streams: () => readonly Stream[] },
-  silent: (dead: readonly Stream[], silentMs: number) => void,
+  { clock, streams }: Pick<SessionPort, "clock"> & { readonly streams: () => readonly SessionStream[] },
+  silent: (dead: readonly SessionStream[], silentMs: number) => void,
 ): Heartbeat {
   const timer = createTimer(clock);
   let beatMs: number | undefined;
@@ -29,7 +29,7 @@ export function createHeartbeat(
       timer.start(lastMs * (silentBeats - 1), () => {
         const marks = new Map(streams().map((stream) => [stream, stream.last]));
         const markedAt = clock.now();
-        const hasNews = (stream: Stream) =>
+        const hasNews = (stream: SessionStream) =>
           stream.sentAt >= markedAt || (stream.last !== undefined && stream.last !== marks.get(stream));
         timer.start(lastMs, () => {
           const dead = streams().filter((stream) => !hasNews(stream));

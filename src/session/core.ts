@@ -5,7 +5,7 @@ import { errorOf } from "../disconnect/error-of.js";
 import { isSpoken } from "../disconnect/spoken.js";
 import { event } from "../machine/events.js";
 import type { StreamLabel } from "../machine/stream-label.js";
-import type { Stream, StreamHost } from "../stream/host.js";
+import type { SessionStream, StreamHost } from "../stream/host.js";
 import { closedError } from "./closed.js";
 import { createDriver, type Driver } from "./driver.js";
 import { createEffects } from "./effects.js";
@@ -43,7 +43,7 @@ export interface Core {
 
 export function createCore(transport: Transport, settings: Settings): Core {
   const { clock, reportError, retried } = settings;
-  const streams = new Map<number, Stream>();
+  const streams = new Map<number, SessionStream>();
   let nextId = 1;
   const listeners = createListeners(reportError);
   const notices = createNotices(settings);

@@ -3,7 +3,7 @@ import type { Decided, Effect } from "../machine/effect.js";
 import type { Input } from "../machine/input.js";
 import type { State } from "../machine/state.js";
 import { nextTurn } from "../ports/clock.js";
-import type { Stream } from "../stream/host.js";
+import type { SessionStream } from "../stream/host.js";
 import { closedError } from "./closed.js";
 import type { Driver } from "./driver.js";
 import { createRefresher } from "./refresh.js";
@@ -18,7 +18,7 @@ export interface Effects {
 }
 
 export interface EffectOptions {
-  readonly streams: ReadonlyMap<number, Stream>;
+  readonly streams: ReadonlyMap<number, SessionStream>;
   readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
   readonly reportError: (error: unknown) => void;
   /** Resolves when it is this session's turn to probe. */

@@ -7,13 +7,13 @@ import type { Moment, Phase, Rules, State } from "../machine/state.js";
 import type { Bucket } from "../policy/rate-limit.js";
 import type { Clock } from "../ports/clock.js";
 import type { Pause } from "../ports/pause.js";
-import type { Stream } from "../stream/host.js";
+import type { SessionStream } from "../stream/host.js";
 
 // All that an extension needs of the rooms below.
 export { event } from "../machine/events.js";
 export { floorOf, recovering } from "../machine/outage.js";
 export type { Outage } from "../machine/state.js";
-export type { Bucket, Clock, Moment, Pause, Phase, Rules, SessionEvent, State, Stream };
+export type { Bucket, Clock, Moment, Pause, Phase, Rules, SessionEvent, SessionStream, State };
 
 /**
  * Takes part in a session: a page, tabs that share what they know, a control stream. It is called once for each session
@@ -26,7 +26,7 @@ export interface SessionPort {
   /** The app's transport: what goes out on it is no part of the session. */
   readonly transport: Transport;
   readonly clock: Clock;
-  readonly streams: Iterable<Stream>;
+  readonly streams: Iterable<SessionStream>;
   readonly reportError: (error: unknown) => void;
   /** What `pause` answers may have changed. */
   look(): void;

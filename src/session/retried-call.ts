@@ -5,13 +5,13 @@ import { isSpoken } from "../disconnect/spoken.js";
 import { event } from "../machine/events.js";
 import type { Phase } from "../machine/state.js";
 import type { StreamLabel } from "../machine/stream-label.js";
-import type { Stream } from "../stream/host.js";
+import type { SessionStream } from "../stream/host.js";
 import { methodName } from "../stream/method-name.js";
 import type { Promised } from "../stream/promised.js";
 import { deadlineOf, heed } from "../stream/stream.js";
 import type { RetryHost, UnaryCall } from "./retried-entry.js";
-import { judgeFirst } from "./stream-host.js";
-import { type Attempt, createAttempts, senderOf } from "./unary-attempts.js";
+import { decideFirst } from "./stream-host.js";
+import { createAttempts, senderOf, type UnaryAttempt } from "./unary-attempts.js";
 
 /**
  * Begins a call that may be made again. Until something is lost it is a call like any other. From then on it takes part
@@ -19,7 +19,7 @@ import { type Attempt, createAttempts, senderOf } from "./unary-attempts.js";
  *
  * @returns the first attempt, when it has begun
  */
-export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: number): Promise<Attempt> {
+export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: number): Promise<UnaryAttempt> {
   const { driver, host: streams, login } = session;
   const { clock } = streams;
   const deadline = deadlineOf(call, clock.now());
@@ -31,7 +31,7 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
   let label: StreamLabel | undefined;
   let joined = false;
 
-  const stream: Stream = {
+  const stream: SessionStream = {
     get label() {
       label ??= session.label(methodName(call.method));
       return label;
@@ -79,7 +79,7 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
   /** The attempt is over, whatever the transport says: the call waits for its next one, or ends. */
   function lost(evidence: Evidence): void {
     const disconnect = session.notices.name(evidence, sentAt);
-    const { action } = disconnect ? judgeFirst(driver, disconnect, session.reportError) : none;
+    const { action } = disconnect ? decideFirst(driver, disconnect, session.reportError) : none;
     const error = disconnect ? errorOf(disconnect) : "error" in evidence && evidence.error;
     const last = attempts.count >= maxAttempts;
     if (!joined && (action !== "reconnect" || last || session.login !== login)) {

@@ -5,7 +5,7 @@ import { checkRetried, checkRetryOptions } from "#check";
 import { methodName } from "../stream/method-name.js";
 import { beginCall } from "./retried-call.js";
 import type { RetriedEntry } from "./retried-entry.js";
-import type { Attempt } from "./unary-attempts.js";
+import type { UnaryAttempt } from "./unary-attempts.js";
 
 /** How a unary call is retried. When, is said by the session's policies. */
 export interface RetryOptions {
@@ -59,7 +59,7 @@ function entryOf(
  * delay would be a real timer. The hook also throws what ends the call, so that p-retry judges no error itself: it takes
  * a TypeError for a bug, and some are losses.
  */
-function retry(first: Attempt): Promise<UnaryResponse> {
+function retry(first: UnaryAttempt): Promise<UnaryResponse> {
   let attempt = first;
   return pRetry(() => attempt.answer, {
     retries: Number.POSITIVE_INFINITY,

@@ -4,13 +4,13 @@ import { attemptAt, attemptOfVerdict } from "../machine/lost.js";
 import type { Moment } from "../machine/state.js";
 import { type Attempt, type Decision, decide, defaultPolicies, type ResolvedPolicies } from "../policy/policy.js";
 import type { ConnectionState } from "../ports/connection-state.js";
-import type { Stream, StreamHost } from "../stream/host.js";
+import type { SessionStream, StreamHost } from "../stream/host.js";
 import type { Driver } from "./driver.js";
 import type { Attached } from "./extension.js";
 
 export interface StreamHostOptions extends Pick<StreamHost, "transport" | "clock" | "headersTimeoutMs"> {
   readonly driver: Driver;
-  readonly streams: Map<number, Stream>;
+  readonly streams: Map<number, SessionStream>;
   readonly extensions: Required<Attached>;
   readonly stateOfConnection: { state(): ConnectionState } | undefined;
   /** Names the ending of a stream whose last attempt was sent at `sentAt`. */
@@ -64,7 +64,7 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
       const moment = driver.moment();
       const attempt = attemptAt(driver.machine, label.id, disconnect, driver.rules, moment);
       if (!attempt) return; // it is being stopped
-      const decision = judge(driver, disconnect, attempt, reportError);
+      const decision = decideOrDefault(driver, disconnect, attempt, reportError);
       driver.feed({ type: "lost", stream: label.id, disconnect, reopenable, decision }, moment);
     },
     emit: driver.emit,
@@ -74,21 +74,21 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
 /** A server's verdict was heard on something that is no stream of the session. */
 export function hear(driver: Driver, disconnect: Disconnect, reportError: (error: unknown) => void): void {
   const moment = driver.moment();
-  driver.feed({ type: "verdict", disconnect, decision: judgeFirst(driver, disconnect, reportError, moment) }, moment);
+  driver.feed({ type: "verdict", disconnect, decision: decideFirst(driver, disconnect, reportError, moment) }, moment);
 }
 
 /** What the policy says about the first of its kind. */
-export function judgeFirst(
+export function decideFirst(
   driver: Driver,
   disconnect: Disconnect,
   reportError: (error: unknown) => void,
   moment: Moment = driver.moment(),
 ): Decision {
-  return judge(driver, disconnect, attemptOfVerdict(driver.machine, driver.rules, moment), reportError);
+  return decideOrDefault(driver, disconnect, attemptOfVerdict(driver.machine, driver.rules, moment), reportError);
 }
 
 /** A policy function that throws is reported, and the default decides. */
-function judge(
+function decideOrDefault(
   { rules }: Driver,
   disconnect: Disconnect,
   attempt: Attempt,

@@ -8,16 +8,16 @@ import { evidenceOf } from "../stream/stream.js";
 import type { UnaryCall } from "./retried-entry.js";
 
 /** One attempt of a call. It has begun. */
-export interface Attempt {
+export interface UnaryAttempt {
   /** Rejects when it is lost; `next` says what comes of that. */
   readonly answer: Promise<UnaryResponse>;
   /** The attempt after it, when that has begun. Rejects with what the call throws where there is none. */
-  readonly next: Promise<Attempt>;
+  readonly next: Promise<UnaryAttempt>;
 }
 
 /** The attempts of a call, one after the other, for who waits for them. */
 export interface Attempts {
-  readonly first: Promise<Attempt>;
+  readonly first: Promise<UnaryAttempt>;
   /** How many have begun. */
   readonly count: number;
   /** The next one begins. */
@@ -27,7 +27,7 @@ export interface Attempts {
 }
 
 export function createAttempts(): Attempts {
-  let next = quiet<Attempt>();
+  let next = quiet<UnaryAttempt>();
   let count = 0;
   return {
     first: next.promise,

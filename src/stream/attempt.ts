@@ -5,7 +5,7 @@ import type { Clock } from "../ports/clock.js";
 import { after } from "./silence.js";
 
 /** One call on the transport. */
-export interface Attempt {
+export interface StreamAttempt {
   /** Aborts when it is over. */
   readonly signal: AbortSignal;
   /** Asks for the next message, once it is open. */
@@ -15,7 +15,7 @@ export interface Attempt {
 }
 
 /** What an attempt is made of, and whom it tells: of its headers, of each message, then of exactly one Evidence. */
-export interface AttemptOptions {
+export interface StreamAttemptOptions {
   readonly clock: Clock;
   readonly headersTimeoutMs: number | undefined;
   readonly endless: boolean;
@@ -29,7 +29,7 @@ export interface AttemptOptions {
   readonly over: (evidence: Evidence) => void;
 }
 
-export function startAttempt(options: AttemptOptions): Attempt {
+export function startAttempt(options: StreamAttemptOptions): StreamAttempt {
   const { clock, headersTimeoutMs, endless, request, thrown, opened, message, over } = options;
   const controller = new AbortController();
   const { signal } = controller;

@@ -18,7 +18,7 @@ export interface StreamCall {
 }
 
 /** One stream, as its session sees it. */
-export interface Stream {
+export interface SessionStream {
   readonly label: StreamLabel;
   /** A stream that is not reopened neither waits for the others nor probes for them. */
   readonly reopenable: boolean;
@@ -46,14 +46,14 @@ export interface StreamHost {
   /** Where the connection stands now, as long as this is the tick of the failure. */
   connection(): ConnectionState | undefined;
   /** It wants to be opened: `letGo`, or `stop`, follows. */
-  joined(stream: Stream): void;
+  joined(stream: SessionStream): void;
   /** It has headers. `first`: for the first time. */
-  opened(stream: Stream, first: boolean): void;
+  opened(stream: SessionStream, first: boolean): void;
   /** It has the first message of an attempt. */
-  delivered(stream: Stream): void;
+  delivered(stream: SessionStream): void;
   /** Its attempt is over: `letGo`, or `stop`, follows. */
-  lost(stream: Stream, evidence: Evidence): void;
+  lost(stream: SessionStream, evidence: Evidence): void;
   /** It is over: `ended` is the last that is told of it. */
-  left(stream: Stream, ended: SessionEvent): void;
+  left(stream: SessionStream, ended: SessionEvent): void;
   emit(event: SessionEvent): void;
 }

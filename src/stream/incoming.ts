@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
 import type { Evidence } from "../disconnect/classify.js";
 import type { Clock } from "../ports/clock.js";
-import type { Attempt } from "./attempt.js";
+import type { StreamAttempt } from "./attempt.js";
 import type { StreamEntry } from "./method.js";
 import { promised } from "./promised.js";
 import { createReader } from "./reader.js";
@@ -17,7 +17,7 @@ export interface Incoming {
   /** The last message that the caller got. */
   readonly last: Message | undefined;
   /** An attempt goes out. It is over if nothing is heard of it for too long. */
-  started(attempt: Attempt): void;
+  started(attempt: StreamAttempt): void;
   /** It has headers. */
   opened(): void;
   /** They are the caller's, the first time; what it waits for is asked for. */

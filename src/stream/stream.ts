@@ -4,8 +4,8 @@ import type { Evidence } from "../disconnect/classify.js";
 import { event } from "../machine/events.js";
 import type { StreamLabel } from "../machine/stream-label.js";
 import type { Clock } from "../ports/clock.js";
-import { type Attempt, startAttempt } from "./attempt.js";
-import type { Stream, StreamCall, StreamHost } from "./host.js";
+import { type StreamAttempt, startAttempt } from "./attempt.js";
+import type { SessionStream, StreamCall, StreamHost } from "./host.js";
 import { createIncoming } from "./incoming.js";
 import type { StreamEntry } from "./method.js";
 import { createReplayableInput } from "./replayable-input.js";
@@ -27,9 +27,9 @@ export function openStream(
   const input = createReplayableInput(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
   const incoming = createIncoming(clock, entry, () => attempt?.next(), left);
   const header = new Headers(call.header); // once: what was given may be an iterator
-  let attempt: Attempt | undefined;
+  let attempt: StreamAttempt | undefined;
 
-  const stream: Stream & { sentAt: number } = {
+  const stream: SessionStream & { sentAt: number } = {
     ...{ label, resumes, sentAt: 0 },
     get reopenable() {
       return (method.methodKind === "server_streaming" || resumes) && !(finite && incoming.last !== undefined);
@@ -120,7 +120,7 @@ export function heed(
   deadline: number | undefined,
   clock: Clock,
   life: AbortSignal,
-  stream: Stream,
+  stream: SessionStream,
 ): void {
   if (life.aborted) return;
   const cancel = () => stream.stop("canceled", ConnectError.from(signal?.reason, Code.Canceled));

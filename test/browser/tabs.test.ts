@@ -5,7 +5,7 @@ import type { SetUp } from "./page/set-up.js";
 import type { Server } from "./server.js";
 import { onStage, outage, patience, type Stage, type Tab } from "./stage.js";
 
-// Several tabs of one account in one outage: they knock as one. And one tab that is loaded again and again.
+// Several tabs of one account in one outage: they probe as one. And one tab that is loaded again and again.
 
 const test = onStage();
 
@@ -17,7 +17,7 @@ describe.concurrent("three tabs that lose their server together", () => {
     const [alone, together] = await Promise.all([attemptsOf(1, stage), attemptsOf(3, stage)]);
     expect(alone.made).toBe(alone.waitedFor - 1);
     expect(Math.abs(together.made - (together.waitedFor - 1))).toBeLessThanOrEqual(1);
-    // Each has a stream of its own in the end, and only one of them knocked for it.
+    // Each has a stream of its own in the end, and only one of them probed for it.
     expect(together.afterwards).toBeLessThanOrEqual(alone.afterwards + 2 + 1);
   });
 
@@ -29,7 +29,7 @@ describe.concurrent("three tabs that lose their server together", () => {
   test.for<[string, (leader: Tab) => Promise<unknown>]>([
     ["is closed", ({ page }) => page.close()],
     ["crashes", ({ page }) => crash(page)],
-  ])("wait for one knock at a time, and replace the tab that knocked when it %s", async ([, end], { stage }) => {
+  ])("wait for one probe at a time, and replace the tab that probed when it %s", async ([, end], { stage }) => {
     const server = await stage.server({ httpVersion: "1.1" });
     const tabs = await open(3, await stage.device(), server, stage, { session: { headersTimeoutMs: 60_000 } });
     server.answer = "silence";

@@ -53,7 +53,7 @@ describe.each(h2)("to %s, a ban", (name) => {
     expect(server.connections()).toBe(2);
   });
 
-  test("ends an outage: of many streams one knocks, and none comes back", async () => {
+  test("ends an outage: of many streams one probes, and none comes back", async () => {
     let bans = false;
     const server = own(
       await startChatServer("2", {
