@@ -5,7 +5,7 @@ import { become, type Decided, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
 import type { InputOf, Loss } from "./input.js";
 import { fallen, outageOf, recovering, remember } from "./outage.js";
-import { enqueue, withStream } from "./queue.js";
+import { enqueue, isAway, withStream } from "./queue.js";
 import { schedule } from "./schedule.js";
 import type { Moment, Outage, Rules, State, StreamFacts } from "./state.js";
 
@@ -32,8 +32,7 @@ function weigh(state: State, stream: number, { reason }: Disconnect, now: number
   const past = phase.status === "recovering" && phase.outage.gaveUp && !facts.returning;
   const before = past ? undefined : outageOf(phase, now);
   const prober = state.prober?.stream === stream;
-  const alone = [...state.streams.values()].every(({ away, label }) => !away || label.id === stream);
-  const abandoned = phase.status === "waiting" && alone;
+  const abandoned = phase.status === "waiting" && !isAway(state, stream);
   const news = before === undefined || prober || abandoned || phase.status === "recovering";
   const seen = before?.counts[reason];
   const number = news ? (seen ?? 0) + 1 : (seen ?? 1);

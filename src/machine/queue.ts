@@ -25,3 +25,9 @@ export function enqueue(state: State, id: number): State {
 export function withStream(state: State, id: number, facts: StreamFacts): State {
   return { ...state, streams: new Map(state.streams).set(id, facts) };
 }
+
+/** Whether any stream, but for one, is to be opened. Of thousands that are, it looks at the first. */
+export function isAway({ streams }: State, but?: number): boolean {
+  for (const [id, { away }] of streams) if (away && id !== but) return true;
+  return false;
+}

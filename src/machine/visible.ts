@@ -1,4 +1,5 @@
 import { isHealthy } from "./outage.js";
+import { isAway } from "./queue.js";
 import { healthy, type SessionState, type State } from "./state.js";
 
 const idle: SessionState = { status: "idle" };
@@ -15,7 +16,7 @@ export function visible(state: State, now: number): SessionState {
     default:
       if (streams.size === 0) return idle;
       if (phase.status === "recovering" && !isHealthy(phase, now)) return phase;
-      if (isOutage(phase.status) && [...streams.values()].some(({ away }) => away)) return phase;
+      if (isOutage(phase.status) && isAway(state)) return phase;
       return connected ? healthy : connecting;
   }
 }
