@@ -200,6 +200,21 @@ describe("headers that come after the others were let in", () => {
     session.close();
   });
 
+  test("are not waited for without end: who is not refused for long enough is back, and that is told once", async () => {
+    const { session, lines } = await startOpen(1);
+    call(0).fail(unavailable());
+    await clock.advance(750 + 500 + 59_999);
+    expect(session.state.status).toBe("recovering");
+    expect(lines.filter((line) => line.startsWith("reconnected"))).toEqual([]);
+    await clock.advance(1);
+    expect(session.state.status).toBe("healthy");
+    call(1).sendHeaders();
+    await clock.settle();
+    expect(lines.slice(-2)).toEqual(["reconnected: after 1, gap unknown", "streamReopened: 1 gap unknown"]);
+    expect(lines.filter((line) => line.startsWith("reconnected"))).toHaveLength(1);
+    session.close();
+  });
+
   test("let the backoff start anew after the same time as any others", async () => {
     const { session, lines } = await startOpen(1);
     call(0).fail(unavailable());

@@ -1,9 +1,9 @@
 import { become, type Step, stay } from "./effect.js";
-import { event, type SessionEvent } from "./events.js";
+import { event, type Gap, type SessionEvent } from "./events.js";
 import type { InputOf } from "./input.js";
 import { isHealthy, recovering } from "./outage.js";
 import { withStream } from "./queue.js";
-import { healthy, type Moment, type Prober, type Rules, type State } from "./state.js";
+import { healthy, type Moment, type Outage, type Prober, type Rules, type State } from "./state.js";
 
 /** A probe counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
 const confirmAfterMs = 200;
@@ -46,16 +46,24 @@ export function answered(state: State, { stream: id }: InputOf<"answered">, rule
   if (phase.status !== "probing" || prober?.stream !== id) return stay(state);
   if (prober.opened) return confirm(state, prober, rules);
   const { outage } = phase;
-  const attempts = outage.attempts - outage.attemptsBefore;
-  const events = state.connected
-    ? [event("reconnected", { downMs: now - outage.downAt, attempts, gap: "unknown" })]
-    : [];
+  const events = reconnected(state, outage, "unknown", now);
   return become(state, recovering({ ...outage, down: false }, now, rules), events);
 }
 
-/** The session may be healthy now: then nothing is left of the outage. */
+/**
+ * The session may be healthy now: then nothing is left of the outage. A stream that was only presumed open, and was not
+ * refused for so long, has told nobody yet that it is back.
+ */
 export function recovered(state: State, _: Rules, { now }: Moment): Step {
-  return isHealthy(state.phase, now) ? become(state, healthy) : stay(state);
+  const { phase } = state;
+  if (phase.status !== "recovering" || !isHealthy(phase, now)) return stay(state);
+  return become(state, healthy, phase.outage.down ? reconnected(state, phase.outage, "unknown", now) : []);
+}
+
+/** The path is open again, where it was open before. */
+function reconnected({ connected }: State, outage: Outage, gap: Gap, now: number): readonly SessionEvent[] {
+  const attempts = outage.attempts - outage.attemptsBefore;
+  return connected ? [event("reconnected", { downMs: now - outage.downAt, attempts, gap })] : [];
 }
 
 /** A stream is open. `first`: it never was before, so it is no part of an outage. */
@@ -71,10 +79,7 @@ function letIn(state: State, id: number, first: boolean, rules: Rules, now: numb
   const known: State = { ...(facts.away ? withStream(state, id, { ...facts, away: false }) : state), connected: true };
   if (phase.status !== "probing" && phase.status !== "recovering") return { ...stay(known), events };
   const { outage } = phase;
-  if (outage.down && state.connected) {
-    const attempts = outage.attempts - outage.attemptsBefore;
-    events.unshift(event("reconnected", { downMs: now - outage.downAt, attempts, gap }));
-  }
+  if (outage.down) events.unshift(...reconnected(state, outage, gap, now));
   if (first && !outage.down) return { ...stay(known), events };
   return become(known, recovering({ ...outage, down: false }, now, rules), events);
 }

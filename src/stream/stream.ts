@@ -27,6 +27,7 @@ export function openStream(
   const input = createReplayableInput(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
   const incoming = createIncoming(clock, entry, () => attempt?.next(), left);
   const header = new Headers(call.header); // once: what was given may be an iterator
+  const thrown = (error: unknown) => evidenceOf(error, deadline, host);
   let attempt: StreamAttempt | undefined;
 
   const stream: SessionStream & { sentAt: number } = {
@@ -56,7 +57,6 @@ export function openStream(
     const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
     const request = (signal: AbortSignal) =>
       transport.stream(method, signal, leftMs, header, messages, call.contextValues);
-    const thrown = (error: unknown) => evidenceOf(error, deadline, host);
     attempt = startAttempt({ clock, headersTimeoutMs, endless, request, thrown, opened, message, over });
     stream.sentAt = clock.now();
     attempt.signal.addEventListener("abort", retire, { once: true });
@@ -74,14 +74,12 @@ export function openStream(
     try {
       const missed = incoming.take(result.value);
       if (first) host.delivered(stream);
-      if (missed === "duplicate") {
-        attempt?.next();
-        return;
-      }
+      if (missed === "duplicate") return void attempt?.next();
       if (missed > 0) host.emit(event("streamGap", { stream: label, missed }));
       incoming.deliver(result);
     } catch (error) {
-      stream.stop("failed", error); // thrown by the app's `position`
+      if (first) host.delivered(stream); // the path is open, though the app's `position` throws
+      stream.stop("failed", error);
     }
   }
 

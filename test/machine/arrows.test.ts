@@ -284,6 +284,13 @@ const rows: readonly Row[] = [
     after: { phase: healthy },
   },
   {
+    name: "recovering, presumed open ── woken ──▶ healthy: it is back, though it has said nothing",
+    before: stateOf({ phase: { ...recovering, outage, healthyAt: now }, streams: [open(1)] }),
+    input: { type: "woken" },
+    after: { phase: healthy },
+    events: ["reconnected"],
+  },
+  {
     name: "opened, healthy: the first stream of all",
     before: stateOf({ phase: healthy, streams: [open(1)], connected: false }),
     input: { type: "opened", stream: 1, first: true },
