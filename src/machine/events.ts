@@ -30,7 +30,10 @@ export interface SessionEvents extends ReasonEvents {
   };
   /** Nothing goes out until the device or the page can go on; `reconnecting` follows. Nothing failed. */
   readonly paused: { readonly why: Pause };
-  /** An attempt got through, after `downMs` ms. Follows every lost connection that comes back, also within one outage. */
+  /**
+   * An attempt got through, after `downMs` ms. Follows every lost connection that comes back, also within one outage. Of a
+   * server that says nothing until its first message, it comes with that, or when the stream counts as healthy.
+   */
   readonly reconnected: { readonly downMs: number; readonly attempts: number; readonly gap: Gap };
   /** The session is over until `restart()`: every stream has been ended and later calls fail at once. */
   readonly ended: { readonly disconnect: Disconnect; readonly why: string };
