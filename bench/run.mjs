@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { table } from "./report.mjs";
 
 // npm run bench                    everything, one after the other; writes results.json
-// npm run bench -- --only <name>   one of it; writes nothing
+// npm run bench -- --only a,b      some of it; writes nothing
 //
 // Each benchmark has a process of its own, so that none runs code that another one has warmed up or worn out. A row that
 // misses its bar is printed as such and fails nothing: that is for the reader to judge.
@@ -17,7 +17,11 @@ const server = ["storm", "door", "kick-live", "kick-all", "interceptor"];
 const names = [...client, ...server];
 
 const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
-if (only !== undefined && !names.includes(only)) throw new TypeError(`--only ${only}: expected ${names.join(", ")}`);
+const wanted = only?.split(",") ?? names;
+for (const name of wanted) {
+  if (!names.includes(name))
+    throw new TypeError(`--only: expected some of ${names.join(", ")}, got ${JSON.stringify(name)}`);
+}
 
 async function run(name) {
   console.log(`\n== ${name}`);
@@ -33,7 +37,7 @@ function versionOf(dependency) {
 }
 
 const results = [];
-for (const name of names) if (only === undefined || only === name) results.push(...(await run(name)));
+for (const name of wanted) results.push(...(await run(name)));
 
 const barred = results.filter(({ ok }) => ok !== undefined);
 const missed = barred.filter(({ ok }) => !ok);
