@@ -27,31 +27,35 @@ export interface StreamAttemptOptions {
   /** `first`: the first one of this attempt. */
   readonly message: (result: IteratorYieldResult<Message>, first: boolean) => void;
   readonly over: (evidence: Evidence) => void;
+  /** Nobody reads its input any more. */
+  readonly retire: () => void;
 }
 
 export function startAttempt(options: StreamAttemptOptions): StreamAttempt {
-  const { clock, headersTimeoutMs, endless, request, thrown, opened, message, over } = options;
+  const { clock, headersTimeoutMs, endless, request, thrown, opened, message, over, retire } = options;
   const controller = new AbortController();
   const { signal } = controller;
-  const headers = new AbortController();
+  // Only where they are needed: an AbortController for each of many streams is a lot of memory in Node.
+  const headers = headersTimeoutMs === undefined ? undefined : new AbortController();
   let ask = () => {};
 
   // Raced by hand, as everywhere: an abort can be lost on its way through fetch (nodejs/undici#4627).
   const end = (evidence?: Evidence) => {
     if (signal.aborted) return;
-    headers.abort();
+    headers?.abort();
     controller.abort(); // a plain abort: the only one that sends RST_STREAM(CANCEL)
+    retire();
     if (evidence) over(evidence);
   };
   const failed = (error: unknown) => {
     if (!signal.aborted) end(thrown(error));
   };
-  if (headersTimeoutMs !== undefined) {
+  if (headers && headersTimeoutMs !== undefined) {
     after(clock, headersTimeoutMs, headers.signal, () => end({ silent: `no response within ${headersTimeoutMs} ms` }));
   }
   new Promise<StreamResponse>((resolve) => resolve(request(signal))).then((response) => {
     if (signal.aborted) return;
-    headers.abort();
+    headers?.abort();
     const messages = response.message[Symbol.asyncIterator]();
     let quiet = true;
     const received = (result: IteratorResult<Message>) => {

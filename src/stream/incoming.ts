@@ -60,9 +60,6 @@ export function createIncoming(
       return { done: true, value };
     },
   };
-  const goOn = () => {
-    if (reader.waits) ask();
-  };
   return {
     response: response.promise,
     get settled() {
@@ -81,7 +78,7 @@ export function createIncoming(
     },
     accept(answer) {
       response.resolve({ ...answer, trailer, message: { [Symbol.asyncIterator]: () => messages } });
-      goOn();
+      if (reader.waits) ask();
     },
     take(message) {
       silence?.heard();
@@ -89,10 +86,7 @@ export function createIncoming(
       if (missed !== "duplicate") last = message;
       return missed;
     },
-    deliver(result) {
-      reader.deliver(result);
-      goOn();
-    },
+    deliver: reader.deliver,
     ended(evidence) {
       if (!("trailer" in evidence)) return;
       for (const name of [...trailer.keys()]) trailer.delete(name);

@@ -17,7 +17,7 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** `ask` is called when the caller begins to wait. */
+/** `ask` is called when the caller begins to wait, and after a message for which it did, if it waits for more. */
 export function createReader(ask: () => void): Reader {
   const pending: Pending[] = [];
   let ended: { readonly error?: unknown } | undefined;
@@ -38,6 +38,7 @@ export function createReader(ask: () => void): Reader {
     },
     deliver(result) {
       pending.shift()?.resolve(result);
+      if (pending.length > 0) ask();
     },
     end(ending) {
       const waiting = pending.splice(0);

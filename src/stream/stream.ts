@@ -57,9 +57,8 @@ export function openStream(
     const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
     const request = (signal: AbortSignal) =>
       transport.stream(method, signal, leftMs, header, messages, call.contextValues);
-    attempt = startAttempt({ clock, headersTimeoutMs, endless, request, thrown, opened, message, over });
+    attempt = startAttempt({ clock, headersTimeoutMs, endless, request, thrown, opened, message, over, retire });
     stream.sentAt = clock.now();
-    attempt.signal.addEventListener("abort", retire, { once: true });
     incoming.started(attempt);
     if (life.signal.aborted) leave(); // the transport has called who ended it
   }
@@ -126,8 +125,10 @@ export function heed(
     cancel();
     return;
   }
-  signal?.addEventListener("abort", cancel);
-  life.addEventListener("abort", () => signal?.removeEventListener("abort", cancel));
+  if (signal) {
+    signal.addEventListener("abort", cancel);
+    life.addEventListener("abort", () => signal.removeEventListener("abort", cancel));
+  }
   if (deadline === undefined) return;
   after(clock, deadline - clock.now(), life, () => {
     stream.stop("failed", new ConnectError("the operation timed out", Code.DeadlineExceeded));
