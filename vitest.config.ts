@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -19,7 +18,7 @@ export default defineConfig({
     typecheck: { enabled: true, include: ["test/**/*.test-d.ts"], spawnTimeout: 60_000 },
     // One process per file: a test that leaves a socket, timer or rejection behind cannot spoil another file.
     pool: "forks",
-    maxWorkers: Math.ceil(availableParallelism() * 1.5), // many files wait for processes and pages, not for a core
+    maxWorkers: "100%", // by default one core stays idle, which on two is half the time
     // Nets, for a busy machine: what a test waits for comes sooner, and what must not come is not waited for.
     testTimeout: 120_000,
     hookTimeout: 120_000,

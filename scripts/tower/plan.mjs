@@ -45,7 +45,7 @@ export const plan = [
       face: ["state", "input", "effect", "events", "step", "wake-at", "visible", "outage", "lost", "stream-label"],
     },
   ],
-  [{ name: "stream", face: ["stream", "host", "method", "method-name", "promised", "silence"] }],
+  [{ name: "stream", face: ["stream", "host", "method", "method-name", "promised"] }],
   [{ name: "session", face: ["session", "extension", "retried", "options", "types"] }],
   [
     { name: "browser", knows: [...vocabulary, "session/extension"], face: [] },

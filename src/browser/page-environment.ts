@@ -1,4 +1,5 @@
 import { numberIn, objectOf } from "#check";
+import { createTimer } from "../ports/timer.js";
 import type { Attached, Extension, Pause, SessionPort } from "../session/extension.js";
 
 /** Options of `pageEnvironment`. */
@@ -38,8 +39,8 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
   let hidden = false;
   let asleep = false;
   let beatAt = 0;
-  let life = new AbortController();
-  let seen = new AbortController();
+  const hiding = createTimer(clock);
+  const beating = createTimer(clock);
 
   const react: { readonly [type: string]: () => void } = {
     online: look,
@@ -70,10 +71,9 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
 
   /** Whether the page is hidden: then its time counts from now. */
   function countHidden(): boolean {
-    seen.abort();
-    seen = new AbortController();
+    hiding.stop();
     const away = page?.visibilityState === "hidden";
-    if (away && hiddenAfterMs !== undefined) after(hiddenAfterMs, seen.signal, () => hide(true));
+    if (away && hiddenAfterMs !== undefined) hiding.start(hiddenAfterMs, () => hide(true));
     return away;
   }
 
@@ -94,14 +94,10 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
   }
 
   function keepBeating(): void {
-    after(beatMs, life.signal, () => {
+    beating.start(beatMs, () => {
       beat();
       keepBeating();
     });
-  }
-
-  function after(ms: number, until: AbortSignal, then: () => void): void {
-    clock.sleep(ms, until).then(then, () => {}); // rejects only when not wanted any more
   }
 
   return {
@@ -113,7 +109,7 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
     },
     watch() {
       if (!("addEventListener" in globalThis)) return () => {}; // neither a page nor a worker
-      life = new AbortController();
+      const life = new AbortController();
       beatAt = clock.now();
       frozen = false;
       hidden = false;
@@ -124,7 +120,8 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
       keepBeating();
       return () => {
         life.abort();
-        seen.abort();
+        hiding.stop();
+        beating.stop();
       };
     },
   };

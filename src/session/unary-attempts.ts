@@ -1,9 +1,9 @@
 import { clone, create } from "@bufbuild/protobuf";
 import type { UnaryResponse } from "@connectrpc/connect";
 import type { Evidence } from "../disconnect/classify.js";
+import { after } from "../ports/timer.js";
 import type { StreamHost } from "../stream/host.js";
 import { type Promised, promised } from "../stream/promised.js";
-import { after } from "../stream/silence.js";
 import { evidenceOf } from "../stream/stream.js";
 import type { UnaryCall } from "./retried-entry.js";
 

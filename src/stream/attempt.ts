@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
 import type { Evidence } from "../disconnect/classify.js";
 import type { Clock } from "../ports/clock.js";
-import { after } from "./silence.js";
+import { after } from "../ports/timer.js";
 
 /** One call on the transport. */
 export interface StreamAttempt {

@@ -1,4 +1,5 @@
 import type { Clock } from "../ports/clock.js";
+import { after } from "../ports/timer.js";
 
 /** A watchdog for one stream. It counts silence only while the caller waits: a slow reader is not a dead server. */
 export interface Silence {
@@ -26,9 +27,4 @@ export function createSilence(
     },
     watch,
   };
-}
-
-/** Calls `then` in `ms`, unless `signal` aborts before. */
-export function after(clock: Clock, ms: number, signal: AbortSignal, then: () => void): void {
-  clock.sleep(ms, signal).then(then, () => {}); // rejects only when not wanted any more
 }

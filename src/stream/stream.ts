@@ -4,13 +4,13 @@ import type { Evidence } from "../disconnect/classify.js";
 import { event } from "../machine/events.js";
 import type { StreamLabel } from "../machine/stream-label.js";
 import type { Clock } from "../ports/clock.js";
+import { after } from "../ports/timer.js";
 import { type StreamAttempt, startAttempt } from "./attempt.js";
 import type { SessionStream, StreamCall, StreamHost } from "./host.js";
 import { createIncoming } from "./incoming.js";
 import type { StreamEntry } from "./method.js";
 import { createReplayableInput } from "./replayable-input.js";
 import { sameRequest } from "./request.js";
-import { after } from "./silence.js";
 
 /** Opens a stream, and opens it again after losses as its session says. Resolves with the first successful open. */
 export function openStream(
