@@ -38,13 +38,14 @@ const defects: { readonly [name: string]: Attached } = {
   recall: { recall: fail },
   stepped: { stepped: fail },
   turn: { turn: fail },
+  refreshed: { refreshed: fail },
   restarted: { restarted: fail },
   closed: { closed: fail },
 };
 
 describe.each(Object.keys(defects))("an extension that throws in %s", (name) => {
   test("is reported, and its session does all that it does", async () => {
-    const { session, chat, lines } = start(() => defects[name] ?? {});
+    const { session, chat, lines } = start(() => defects[name] ?? {}, { refresh: async () => {} });
     const first = collect(chat.subscribe({}));
     await clock.settle();
     server.streams[0]?.end(new ConnectError("down", Code.Unavailable));
@@ -57,7 +58,9 @@ describe.each(Object.keys(defects))("an extension that throws in %s", (name) => 
     session.restart();
     const second = collect(chat.subscribe({}));
     await clock.settle();
-    server.streams[2]?.send(1);
+    server.streams[2]?.end(new ConnectError("expired", Code.Unauthenticated));
+    await clock.advance(30_000);
+    server.streams[3]?.send(1);
     await clock.settle();
     session.close();
     expect(await second.end).toMatchObject({ code: Code.Canceled });
@@ -70,6 +73,25 @@ describe.each(Object.keys(defects))("an extension that throws in %s", (name) => 
     expect(server.live).toBe(0);
     expect(new Set(errors)).toEqual(new Set([defect]));
   });
+});
+
+test("an extension is told of each refresh that got new credentials, and of no other", async () => {
+  const told: string[] = [];
+  const answers = [undefined, true, false];
+  const refresh = async () => {
+    told.push("asked");
+    return answers.shift();
+  };
+  const { chat } = start(() => ({ refreshed: () => told.push("told") }), { refresh });
+  collect(chat.subscribe({}));
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await clock.advance(5_000);
+    server.streams[attempt]?.send(1);
+    await clock.advance(20_000);
+    server.streams[attempt]?.end(new ConnectError("expired", Code.Unauthenticated));
+  }
+  await clock.settle();
+  expect(told).toEqual(["asked", "told", "asked", "told", "asked"]);
 });
 
 test("what an extension brings about in a step is told after that step", async () => {

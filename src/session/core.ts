@@ -77,7 +77,10 @@ export function createCore(transport: Transport, settings: Settings): Core {
   };
   const attached = settings.extensions.map((attach) => attach(port));
   const extensions = together(attached, reportError);
-  const effects = createEffects({ ...settings, streams, turn: extensions.turn, driver: () => driver });
+  const effects = createEffects({
+    ...{ ...settings, streams, turn: extensions.turn, refreshed: extensions.refreshed },
+    driver: () => driver,
+  });
   const driver = createDriver({
     ...{ clock, extensions, tell: listeners.tell, carryOut: effects.carryOut },
     rules: { ...settings.rules, takesTurns: attached.some(({ turn }) => turn) },

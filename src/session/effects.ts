@@ -23,14 +23,17 @@ export interface EffectOptions {
   readonly reportError: (error: unknown) => void;
   /** Resolves when it is this session's turn to probe. */
   readonly turn: (signal: AbortSignal) => Promise<void>;
+  /** There are new credentials. */
+  readonly refreshed: () => void;
   readonly driver: () => Pick<Driver, "machine" | "feed" | "consult">;
 }
 
-export function createEffects({ streams, refresh, reportError, turn, driver }: EffectOptions): Effects {
+export function createEffects({ streams, refresh, reportError, turn, refreshed, driver }: EffectOptions): Effects {
   let calm: Promise<void> | undefined;
   let ownTurn = new AbortController();
   const feed = (input: Input) => driver().feed(input);
   const refresher = createRefresher(refresh, reportError, (why) => {
+    if (why === undefined) refreshed();
     feed(why === undefined ? { type: "refreshed" } : { type: "refused", why });
   });
 

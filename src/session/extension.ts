@@ -58,6 +58,8 @@ export interface Attached {
   turn?(signal: AbortSignal): Promise<void>;
   /** The way for the session's own calls. */
   through?(transport: Transport): Transport;
+  /** The app's `refresh` has got new credentials: what goes out from now on has them. */
+  refreshed?(): void;
   /** After a verdict, a new login begins. */
   restarted?(): void;
   /** The session is closed, for good. */
@@ -110,6 +112,7 @@ export function together(attached: readonly Attached[], reportError: (error: unk
     stepped: (record) => void all((each) => each.stepped?.(record)),
     turn: (signal) => Promise.all(all((each) => each.turn?.(signal))).then(() => {}),
     through: (transport) => attached.reduce((inner, each) => each.through?.(inner) ?? inner, transport),
+    refreshed: () => void all((each) => each.refreshed?.()),
     restarted: () => void all((each) => each.restarted?.()),
     closed: () => void all((each) => each.closed?.()),
   };
