@@ -67,3 +67,29 @@ test("the fake clock wakes sleepers in their order, each at its own time", async
   expect(woken).toEqual(["10 at 10", "15 at 25", "30 at 30"]);
   expect(clock.now()).toBe(100);
 });
+
+test("the system's clock for durations is not the one that people set", async () => {
+  vi.useRealTimers();
+  const before = systemClock.monotonic();
+  vi.spyOn(Date, "now").mockReturnValue(0);
+  expect(systemClock.now()).toBe(0);
+  expect(systemClock.monotonic()).toBeGreaterThanOrEqual(before);
+  vi.restoreAllMocks();
+});
+
+test("the fake clock's wall clock is set forth and back, and no time passes by that", async () => {
+  vi.useRealTimers();
+  const clock = createFakeClock({ now: 1_000_000 });
+  const awake = vi.fn();
+  void clock.sleep(100).then(awake);
+  await clock.advance(40);
+  clock.setWallClock(9_000_000);
+  await clock.advance(59);
+  expect(awake).not.toHaveBeenCalled();
+  expect([clock.now(), clock.monotonic()]).toEqual([9_000_059, 99]);
+  clock.setWallClock(5);
+  await clock.advance(1);
+  expect(awake).toHaveBeenCalledOnce();
+  expect([clock.now(), clock.monotonic()]).toEqual([6, 100]);
+  expect(() => clock.setWallClock(-1)).toThrow("epochMs: expected a number of at least 0, got -1");
+});

@@ -32,6 +32,7 @@ test.each([
   [{ reasons: { "game.example.com": "banned" } }, 'reasons.game.example.com: expected an object, got "banned"'],
   [{ abortedMeans: "fired" }, 'abortedMeans: expected "kicked" or "banned"'],
   [{ connection: {} }, "connection.state: expected a function, got undefined"],
+  [{ clock: { ...systemClock, monotonic: undefined } }, "clock.monotonic: expected a function, got undefined"],
   [{ clock: { ...systemClock, sleep: 1 } }, "clock.sleep: expected a function, got 1"],
   [{ reportError: "log" }, 'reportError: expected a function, got "log"'],
 ])("createSession refuses %j by the option's name", (options, message) => {

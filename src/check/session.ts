@@ -53,7 +53,7 @@ export function checkSession(
   functionOr("reportError", reportError);
   checkShape("connection", connection, ["state"]);
   checkExtensions(extensions);
-  checkShape("clock", clock, ["now", "random", "sleep"]);
+  checkShape("clock", clock, ["now", "monotonic", "random", "sleep"]);
   const { healthyAfterMs = 0, headersTimeoutMs, noticeTtlMs = 0, abortedMeans } = others;
   numberIn("healthyAfterMs", healthyAfterMs, 0);
   if (headersTimeoutMs !== undefined) numberIn("headersTimeoutMs", headersTimeoutMs, 1);

@@ -1,7 +1,12 @@
-/** Time and chance, injected. Nothing else in the package touches `Date`, `Math.random` or timers. */
+/**
+ * Time and chance, injected. Nothing else in the package touches `Date`, `performance`, `Math.random` or timers. Durations
+ * are measured by `monotonic`, dates are compared with `now`.
+ */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch: the wall clock, which people and NTP set forth and back. */
   now(): number;
+  /** Milliseconds since some moment in the past. It is never set; while the device sleeps it may stand still. */
+  monotonic(): number;
   /** A number in [0, 1). */
   random(): number;
   /**
@@ -26,6 +31,7 @@ export function nextTurn(): Promise<void> {
 /** The real clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   random: () => Math.random(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {

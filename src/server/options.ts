@@ -116,7 +116,7 @@ export function checkBouncerOptions(options: BouncerOptions): BouncerSettings {
   if (logger !== undefined) {
     for (const level of ["debug", "info", "warn", "error"] as const) functionIn(`logger.${level}`, logger?.[level]);
   }
-  for (const name of ["now", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
+  for (const name of ["now", "monotonic", "random", "sleep"] as const) functionIn(`clock.${name}`, clock?.[name]);
   functionOr("reportError", reportError);
   const { perUser, perAddress } = objectOf("rateLimits", rateLimits, ["perUser", "perAddress"]);
   const { acceptPerSecond, windowMs } = objectOf("admission", admission, ["acceptPerSecond", "windowMs"]);

@@ -9,6 +9,11 @@ export interface FakeClock extends Clock {
    * turns they need, but no real time.
    */
   advance(ms: number): Promise<void>;
+  /**
+   * Sets the wall clock, as people and NTP do: `now()` answers with `epochMs` and goes on from there. No time passes:
+   * `monotonic()` and all sleepers stay as they are. A sleep of the device, in which timers stand still, looks the same.
+   */
+  setWallClock(epochMs: number): void;
   /** Lets work that needs no time finish. */
   settle(): Promise<void>;
   /** How many sleep now. A test that ends with sleepers has leaked a timer. */
@@ -32,11 +37,13 @@ interface Sleeper {
  */
 export function createFakeClock(options: { readonly now?: number; readonly random?: () => number } = {}): FakeClock {
   const { now: start = Date.UTC(2030, 0, 1), random = () => 0.5 } = options;
-  let now = numberIn("now", start, 0);
+  let wallAhead = numberIn("now", start, 0); // of the monotonic clock, which begins with 0
+  let now = 0;
   functionOr("random", random);
   const sleepers = new Set<Sleeper>();
   return {
-    now: () => now,
+    now: () => wallAhead + now,
+    monotonic: () => now,
     random,
     get sleepers() {
       return sleepers.size;
@@ -72,6 +79,9 @@ export function createFakeClock(options: { readonly now?: number; readonly rando
       }
       now = until;
       await settle();
+    },
+    setWallClock(epochMs) {
+      wallAhead = numberIn("epochMs", epochMs, 0) - now;
     },
     settle,
   };
