@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type RunningExample, startExample } from "./running-example.js";
+import { someOf } from "./runs.js";
 import { leaveNothing, patience } from "./wire/leave-nothing.js";
 
 // The examples of the server half as a reader runs them: compiled, against the built package, each in a process of its
@@ -193,7 +194,7 @@ describe("the chat server", slow, () => {
 });
 
 describe("the admin command line", slow, () => {
-  test.each([
+  const misused: readonly (readonly [parameters: readonly string[], complaint: string])[] = [
     [[], "a command is missing"],
     [["evict"], "evict: no such command"],
     [["toString"], "toString: no such command"],
@@ -206,7 +207,8 @@ describe("the admin command line", slow, () => {
     [["drain", "--over", "-1"], "Option '--over' argument is ambiguous."],
     [["list", "--url", "here"], '--url: expected a URL, got "here"'],
     [["list", "--verbose"], "Unknown option '--verbose'."],
-  ])("refuses %j, and tells how it is used", async (parameters, complaint) => {
+  ];
+  test.each(someOf(misused))("refuses %j, and tells how it is used", async (parameters, complaint) => {
     const { code, stdout, stderr } = await run("chat/admin.js", ...parameters);
     expect(stderr.startsWith(complaint)).toBe(true);
     expect(stderr).toContain("Usage: admin <command>");

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, vi } from "vitest";
+import { someOf } from "../runs.js";
 import type { SetUp } from "./page/set-up.js";
 import type { HttpVersion, Server } from "./server.js";
 import { onStage, outage, patience } from "./stage.js";
@@ -14,7 +15,7 @@ const variants = (["1.1", "2"] as const satisfies HttpVersion[]).flatMap((httpVe
 
 const ann = { user: "ann" };
 
-describe.concurrent.each(variants)("over $protocol and HTTP/$httpVersion", ({ httpVersion, protocol }) => {
+describe.concurrent.each(someOf(variants))("over $protocol and HTTP/$httpVersion", ({ httpVersion, protocol }) => {
   test("a kick is told, and a ban with its end: only the user comes back, if the server lets them", async ({
     stage,
   }) => {

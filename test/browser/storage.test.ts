@@ -1,5 +1,6 @@
 import type { BrowserContext } from "playwright-core";
 import { describe, expect, vi } from "vitest";
+import { someOf } from "../runs.js";
 import { onStage, outage, patience, type Stage } from "./stage.js";
 
 // Browsers that keep nothing, or have not all of it: old ones, private windows, full disks, sandboxes. A session then
@@ -34,7 +35,7 @@ const browsers = {
 } as const satisfies { readonly [name: string]: readonly [remembers: boolean, script: string] };
 
 describe.concurrent("two tabs come back after an outage, and are kicked, in a browser with", () => {
-  test.for(Object.entries(browsers))("%s", async ([, [remembers, content]], { stage }) => {
+  test.for(someOf(Object.entries(browsers)))("%s", async ([, [remembers, content]], { stage }) => {
     const device = await stage.newDevice();
     await device.addInitScript({ content });
     await story(stage, device, "/", remembers);

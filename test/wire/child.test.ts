@@ -2,6 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { afterEach, describe, expect, test } from "vitest";
 import { ChatService, type Message } from "../../examples/gen/chat/v1/chat_pb.js";
 import { classify } from "../../src/disconnect/classify.js";
+import { someOf } from "../runs.js";
 import { type Child, startChild } from "./child.js";
 import { type ClientName, clients, linkTo } from "./clients.js";
 
@@ -12,7 +13,7 @@ afterEach(async () => {
   await Promise.all(children.splice(0).map((child) => child.close()));
 });
 
-describe.each(names)("a server process, to %s,", (name) => {
+describe.each(someOf(names))("a server process, to %s,", (name) => {
   const client = clients[name];
 
   test.each(["SIGKILL", "SIGTERM"] as const)("that dies of %s mid-stream is network", async (signal) => {

@@ -3,6 +3,7 @@ import { ChatService, type Message } from "../../examples/gen/chat/v1/chat_pb.js
 import { createClient, disconnectOf, method, type SessionOptions } from "../../src/index.js";
 import { createFakeClock } from "../../src/testing/index.js";
 import { collect } from "../in-memory.js";
+import { someOf } from "../runs.js";
 import { startChatServer } from "./chat-server.js";
 import { type ClientName, clients, linkTo } from "./clients.js";
 import { connectNode } from "./endings/ending.js";
@@ -16,7 +17,7 @@ import { tap } from "./tap.js";
 const own = leaveNothing();
 const names = Object.keys(clients) as ClientName[];
 
-describe.each(names)("to %s, twenty streams", (name) => {
+describe.each(someOf(names))("to %s, twenty streams", (name) => {
   const { httpVersion } = clients[name];
 
   async function start(initialMs: number, options: SessionOptions = {}, count = 20) {
@@ -118,7 +119,7 @@ describe.each(names)("to %s, twenty streams", (name) => {
   });
 });
 
-describe.each(connectNode)("to %s,", (name) => {
+describe.each(someOf(connectNode))("to %s,", (name) => {
   test("a call that is not reopened throws what Connect throws; the streams beside it go on", async () => {
     let uploads = 0;
     const server = own(

@@ -3,6 +3,7 @@ import { ChatService, type Message, type SubscribeRequest } from "../../examples
 import { type FarewellClient, method, type SessionEvents, type SessionOptions } from "../../src/index.js";
 import { createFakeClock, type FakeClock } from "../../src/testing/index.js";
 import { collect } from "../in-memory.js";
+import { someOf } from "../runs.js";
 import { startChild } from "./child.js";
 import { type ClientName, clients, type LinkOptions, linkTo } from "./clients.js";
 import { h2 } from "./endings/ending.js";
@@ -16,7 +17,7 @@ import { sessionAt } from "./session-at.js";
 const own = leaveNothing();
 const names = Object.keys(clients) as ClientName[];
 
-describe.each(names)("to %s, a session", (name) => {
+describe.each(someOf(names))("to %s, a session", (name) => {
   const { httpVersion } = clients[name];
 
   test("goes on with the next process on the same port after SIGKILL", async () => {
@@ -66,7 +67,7 @@ describe.each(names)("to %s, a session", (name) => {
   });
 });
 
-describe.each(h2)("to %s, with PINGs alone,", (name) => {
+describe.each(someOf(h2))("to %s, with PINGs alone,", (name) => {
   // A call made in the tick in which a PING times out ends the process (connectrpc/connect-es#1768).
   test.each<[number, string, (chat: FarewellClient<typeof ChatService>) => void]>([
     [10, "a policy that knows no delay", () => {}],

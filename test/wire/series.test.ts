@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { ChatService, type SubscribeRequest } from "../../examples/gen/chat/v1/chat_pb.js";
 import { method } from "../../src/index.js";
+import { someOf } from "../runs.js";
 import { type ClientName, clients, linkTo } from "./clients.js";
 import { endings } from "./endings.js";
 import { leaveNothing, patience } from "./leave-nothing.js";
@@ -15,7 +16,7 @@ import { tap } from "./tap.js";
 const own = leaveNothing();
 const names = Object.keys(clients) as ClientName[];
 
-describe.each(names)("to %s,", (name) => {
+describe.each(someOf(names))("to %s,", (name) => {
   const client = clients[name];
   const survivable = endings.filter(({ on, outcome, reasons, script: { at, end } }) => {
     const read = at !== "on-connect"; // a request that is not read cannot say where to go on
