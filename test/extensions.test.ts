@@ -113,7 +113,7 @@ test("a stream ends with its session, closed when the stream hears of an outage 
     ...{ said: true, source: "detail", cause: undefined },
   };
   const outage: Outage = {
-    ...{ downAt: 0, down: true, disconnect, attempts: 0, attemptsBefore: 0 },
+    ...{ downAt: 0, floorAt: 0, down: true, disconnect, attempts: 0, attemptsBefore: 0 },
     ...{ counts: {}, previousMs: 0, gaveUp: false, told: [] },
   };
   const { session, chat, lines } = start(() => ({

@@ -1,5 +1,5 @@
 import type { Disconnect } from "../disconnect/disconnect.js";
-import type { Bucket, Outage } from "../session/extension.js";
+import { type Bucket, movedBy, type Waiting } from "../session/extension.js";
 
 /** What the tabs of one account know together. Plain data, without anything secret: no credentials, no errors. */
 export interface Known {
@@ -10,12 +10,12 @@ export interface Known {
 /** Stored apart, or two tabs that write at the same time could lose a verdict. */
 export const parts: readonly (keyof Known)[] = ["plan", "verdict"];
 
-/** What was done about an outage last. Times here are epoch ms. */
+/** What was done about an outage last. Times here are epoch ms: each page has its own clock for durations. */
 export interface Plan {
   readonly at: number;
   readonly bucket: Bucket;
   /** The next attempt of all, if there is an outage. */
-  readonly wait?: { readonly outage: Outage; readonly until: number; readonly refund: Bucket } | undefined;
+  readonly wait?: Waiting | undefined;
   /** When an attempt got through, if that was the last that happened. */
   readonly openAt?: number | undefined;
 }
@@ -25,6 +25,16 @@ export interface SharedVerdict {
   readonly why: string;
   /** `undefined`: it was lifted. */
   readonly disconnect?: Disconnect | undefined;
+}
+
+/** A plan with its times by a clock that is `byMs` ahead. */
+export function planMovedBy(byMs: number, { at, bucket, wait, openAt }: Plan): Plan {
+  return {
+    at: at + byMs,
+    bucket: { ...bucket, at: bucket.at + byMs },
+    wait: wait && movedBy(byMs, wait),
+    openAt: openAt === undefined ? undefined : openAt + byMs,
+  };
 }
 
 /** @throws what `JSON.stringify` does for fields that an app has added */

@@ -39,6 +39,7 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
   let hidden = false;
   let asleep = false;
   let beatAt = 0;
+  let beatWall = 0;
   const hiding = createTimer(clock);
   const beating = createTimer(clock);
 
@@ -59,7 +60,7 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
   }
 
   function thaw(): void {
-    if (frozen) beatAt = clock.now(); // no timer ran, so none is late
+    if (frozen) lateMs(); // no timer ran, so none is late
     frozen = false;
     look();
   }
@@ -82,11 +83,17 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
     look();
   }
 
+  /** How late a beat is that comes now, by whichever clock went on: in a sleep, that for durations may stand still. */
+  function lateMs(): number {
+    const [at, wall] = [clock.monotonic(), clock.now()];
+    const passedMs = Math.max(at - beatAt, wall - beatWall);
+    [beatAt, beatWall] = [at, wall];
+    return passedMs - beatMs;
+  }
+
   /** Streams from before a sleep are let go of, and opened anew. */
   function beat(): void {
-    const lateMs = clock.now() - beatAt - beatMs;
-    beatAt = clock.now();
-    if (lateMs < asleepAfterMs) return;
+    if (lateMs() < asleepAfterMs) return;
     asleep = true;
     look();
     asleep = false;
@@ -110,7 +117,7 @@ function attach({ clock, look }: SessionPort, hiddenAfterMs: number | undefined,
     watch() {
       if (!("addEventListener" in globalThis)) return () => {}; // neither a page nor a worker
       const life = new AbortController();
-      beatAt = clock.now();
+      lateMs();
       frozen = false;
       hidden = false;
       // Some of these are told to the document and do not bubble: on their way down they pass the window.

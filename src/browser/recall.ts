@@ -2,14 +2,15 @@ import type { Disconnect } from "../disconnect/disconnect.js";
 import {
   type Adoption,
   event,
-  floorOf,
+  floorMs,
+  type Moment,
   type Phase,
   type Rules,
   recovering,
   type SessionEvent,
   type State,
 } from "../session/extension.js";
-import type { Known, Plan, SharedVerdict } from "./known.js";
+import { type Known, type Plan, planMovedBy, type SharedVerdict } from "./known.js";
 
 /** For how long what was decided is held against a new page, in ms. */
 export interface Holds {
@@ -26,22 +27,25 @@ const freshMs = 10_000;
 /** What the tabs know, applied to the state of one session. `first`: its first stream comes. */
 export function recall(
   state: State,
-  { verdict, plan }: Known,
+  { verdict, plan: written }: Known,
   rules: Rules,
-  now: number,
+  moment: Moment,
   first: boolean,
   holds: Holds,
 ): Adoption | undefined {
   const { phase } = state;
+  const { now, wall } = moment;
   if (phase.status === "ended" || phase.status === "closed") return undefined;
-  if (verdict?.disconnect && verdict.at <= now && now < heldUntil(verdict.disconnect, verdict, holds)) {
+  if (verdict?.disconnect && verdict.at <= wall && wall < heldUntil(verdict.disconnect, verdict, holds)) {
     const { disconnect } = verdict;
     const why = `${verdict.why} (remembered)`;
     const events = [told(disconnect), event("ended", { disconnect, why })];
     return { phase: { status: "ended", disconnect, why }, bucket: state.bucket, events };
   }
-  if (!plan || phase.status === "paused") return undefined;
-  if (phase.status === "waiting") return withOtherTabs(state, phase, plan, rules, now);
+  if (!written || phase.status === "paused") return undefined;
+  // Where the wall clock was set back since, it counts as written now.
+  const plan = planMovedBy(now - Math.max(wall, written.at), written);
+  if (phase.status === "waiting") return withOtherTabs(state, phase, plan, rules, moment);
   const { wait, bucket } = plan;
   if (!first || phase.status !== "healthy" || !wait || wait.until + staleMs < now) {
     return { phase, bucket, events: [] };
@@ -59,9 +63,10 @@ function withOtherTabs(
   { outage, until: ownUntil }: Extract<Phase, { status: "waiting" }>,
   { wait, openAt, bucket }: Plan,
   rules: Rules,
-  now: number,
+  moment: Moment,
 ): Adoption | undefined {
-  const floor = floorOf(outage.disconnect); // what the server told this session holds for this session
+  const { now } = moment;
+  const floor = now + floorMs(outage, moment); // what the server told this session holds for this session
   if (openAt !== undefined && openAt > outage.downAt && openAt + freshMs > now && floor <= now) {
     return { phase: recovering(outage, now, rules), bucket: own, events: [] };
   }

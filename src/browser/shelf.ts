@@ -1,3 +1,4 @@
+import type { Clock } from "../session/extension.js";
 import type { Guard } from "./guard.js";
 import { fromText, type Known, parts, toText } from "./known.js";
 
@@ -16,14 +17,17 @@ export interface Shelf {
   watch(changed: () => void): () => void;
 }
 
-export function createShelf(memory: Memory, guarded: Guard): Shelf {
+export function createShelf(memory: Memory, clock: Clock, guarded: Guard): Shelf {
   const { name } = memory;
   let channel: BroadcastChannel | undefined;
+
+  /** What comes from later than now was written before the wall clock was set back: it is the oldest. */
+  const order = (at = 0) => (at > clock.now() ? 0 : at);
 
   /** The newest counts: what others write reaches the storage of this tab a little later than their message. */
   function learn(part: keyof Known, text: string | null | undefined): void {
     const read = fromText(text);
-    if (read && read.at >= (memory.known[part]?.at ?? 0)) memory.known = { ...memory.known, [part]: read };
+    if (read && order(read.at) >= order(memory.known[part]?.at)) memory.known = { ...memory.known, [part]: read };
   }
 
   return {

@@ -1,7 +1,7 @@
 import { expected, functionOr, numberIn, objectOf } from "#check";
-import type { Attached, Extension, SessionPort } from "../session/extension.js";
+import type { Attached, Extension, Moment, SessionPort } from "../session/extension.js";
 import { createGuard, type Guard } from "./guard.js";
-import { storageName } from "./known.js";
+import { type Plan, planMovedBy, storageName } from "./known.js";
 import { type Holds, isLasting, recall } from "./recall.js";
 import { createShelf, type Memory } from "./shelf.js";
 
@@ -48,25 +48,27 @@ export function tabMemory(options: TabMemoryOptions): Extension {
 }
 
 function attach({ clock, consult }: SessionPort, memory: Memory, holds: Holds, guarded: Guard): Attached {
-  const shelf = createShelf(memory, guarded);
+  const shelf = createShelf(memory, clock, guarded);
   let adopted: unknown; // the phase that came from another tab: no news to tell
+  const tell = (plan: Plan, { now, wall }: Moment) => shelf.write({ plan: planMovedBy(wall - now, plan) });
   return {
-    recall(state, rules, { now }, first) {
+    recall(state, rules, moment, first) {
       shelf.read();
-      const adoption = guarded(() => recall(state, memory.known, rules, now, first, holds));
+      const adoption = guarded(() => recall(state, memory.known, rules, moment, first, holds));
       if (adoption && adoption.phase !== state.phase) adopted = adoption.phase;
       return adoption;
     },
-    stepped({ before: { phase: from }, state: { phase: to, bucket }, moment: { now } }) {
+    stepped({ before: { phase: from }, state: { phase: to, bucket }, moment }) {
       if (from === to || to === adopted) return;
+      const { now, wall } = moment;
       if (to.status === "ended" && isLasting(to.disconnect)) {
-        shelf.write({ verdict: { ...to, at: now } });
+        shelf.write({ verdict: { ...to, at: wall } });
       } else if (from.status === "ended" && to.status === "healthy" && isLasting(from.disconnect)) {
-        shelf.write({ verdict: { at: now, why: "lifted" } });
-      } else if (to.status === "waiting" && to.until > 0) {
-        shelf.write({ plan: { at: now, bucket, wait: to } });
+        shelf.write({ verdict: { at: wall, why: "lifted" } });
+      } else if (to.status === "waiting" && to.until > now) {
+        tell({ at: now, bucket, wait: to }, moment);
       } else if (to.status === "recovering" && to.passed && !to.outage.down) {
-        shelf.write({ plan: { at: now, bucket, openAt: now } });
+        tell({ at: now, bucket, openAt: now }, moment);
       }
     },
     watch: () => shelf.watch(consult),

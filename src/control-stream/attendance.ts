@@ -49,7 +49,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
   let answered: Promise<void> = Promise.resolve();
 
   function start(): Promise<void> {
-    if (call || known === "absent" || clock.now() < askAt) return answered;
+    if (call || known === "absent" || clock.monotonic() < askAt) return answered;
     const own = new AbortController();
     call = own;
     if (known === "unasked") known = "asked";
@@ -87,7 +87,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
     if (error instanceof ConnectError && error.code === Code.Unimplemented) known = "absent";
     const verdict = error !== undefined && session.overheard(error);
     if (verdict && welcomed) session.explain(verdict); // what is cut with it
-    if (!welcomed) askAt = clock.now() + againMs;
+    if (!welcomed) askAt = clock.monotonic() + againMs;
     // While streams go on, one that has ended is asked for again: no new stream may come to do it.
     if (wanted() && known !== "absent") again.start(againMs * (1 + clock.random()), () => void start());
   }

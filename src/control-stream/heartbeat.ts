@@ -28,7 +28,7 @@ export function createHeartbeat(
       const lastMs = beatMs;
       timer.start(lastMs * (silentBeats - 1), () => {
         const marks = new Map(streams().map((stream) => [stream, stream.last]));
-        const markedAt = clock.now();
+        const markedAt = clock.monotonic();
         const hasNews = (stream: SessionStream) =>
           stream.sentAt >= markedAt || (stream.last !== undefined && stream.last !== marks.get(stream));
         timer.start(lastMs, () => {

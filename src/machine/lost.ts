@@ -50,23 +50,24 @@ export function attemptAt(
   const weighed = weigh(state, stream, disconnect, moment.now);
   if (!weighed) return undefined;
   const { number, before } = weighed;
-  return {
-    number,
-    previousMs: before?.previousMs ?? 0,
-    canRefresh: rules.canRefresh,
-    windowMs: state.windowMs,
-    ...moment,
-  };
+  return attemptOfVerdict(state, rules, moment, number, before?.previousMs);
 }
 
-/** What a policy is asked about a verdict that was heard elsewhere. */
-export function attemptOfVerdict(state: State, rules: Rules, moment: Moment): Attempt {
-  return { number: 1, previousMs: 0, canRefresh: rules.canRefresh, windowMs: state.windowMs, ...moment };
+/** What a policy is asked about a verdict that was heard elsewhere: it is the first of its kind. */
+export function attemptOfVerdict(
+  { windowMs }: State,
+  { canRefresh }: Rules,
+  { wall: now, random }: Moment,
+  number = 1,
+  previousMs = 0,
+): Attempt {
+  return { number, previousMs, canRefresh, windowMs, now, random };
 }
 
 /** A stream was lost, or could not be opened: it waits with the others, or stops, or the session ends. */
-export function lost(state: State, loss: Loss, rules: Rules, { now }: Moment): Step {
+export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): Step {
   const { disconnect, decision, reopenable } = loss;
+  const { now } = moment;
   const weighed = weigh(state, loss.stream, disconnect, now);
   if (!weighed) return stay(state);
   const { facts, before, prober, counts } = weighed;
@@ -82,7 +83,11 @@ export function lost(state: State, loss: Loss, rules: Rules, { now }: Moment): S
     const { why } = decision;
     return become(state, { status: "ended", disconnect, why }, [...events, event("ended", { disconnect, why })]);
   }
-  const outage = { ...fallen(before, disconnect, now), counts, told: told.includes(reason) ? told : [...told, reason] };
+  const outage = {
+    ...fallen(before, disconnect, moment),
+    counts,
+    told: told.includes(reason) ? told : [...told, reason],
+  };
   if (decision.action !== "reconnect" || !reopenable) {
     const why = decision.action !== "reconnect" ? decision.why : `${reason}: this stream is not reopened`;
     const stopped = prober && reopenable ? [stream.id, ...state.queue] : [stream.id];
@@ -102,7 +107,7 @@ export function lost(state: State, loss: Loss, rules: Rules, { now }: Moment): S
     away: true,
   });
   const lostEvent = event("streamLost", { stream, disconnect });
-  return waits(waiting, weighed, { ...outage, previousMs: decision.afterMs }, decision, rules, now, [
+  return waits(waiting, weighed, { ...outage, previousMs: decision.afterMs }, decision, rules, moment, [
     lostEvent,
     ...events,
   ]);
@@ -115,19 +120,19 @@ function waits(
   outage: Outage,
   decision: Extract<Loss["decision"], { action: "reconnect" }>,
   rules: Rules,
-  now: number,
+  moment: Moment,
   events: readonly SessionEvent[],
 ): Step {
   const { phase } = state;
   const { told, disconnect } = outage;
   if (phase.status !== "paused") {
     const unspent = abandoned && phase.status === "waiting" ? { ...state, bucket: phase.refund } : state;
-    if (news) return schedule(unspent, outage, decision, rules, now, events);
+    if (news) return schedule(unspent, outage, decision, rules, moment, events);
     // The server's own word about one stream counts for all that wait, even if another was cut before it was said.
     if (phase.status === "waiting" && disconnect.said && !phase.outage.disconnect.said) {
-      const patient = { ...decision, afterMs: Math.max(decision.afterMs, phase.until - now) };
+      const patient = { ...decision, afterMs: Math.max(decision.afterMs, phase.until - moment.now) };
       // The attempt takes its token anew, for the later time.
-      return schedule({ ...state, bucket: phase.refund }, outage, patient, rules, now, events);
+      return schedule({ ...state, bucket: phase.refund }, outage, patient, rules, moment, events);
     }
   }
   return remember(state, { told }, events);

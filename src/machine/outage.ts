@@ -1,7 +1,7 @@
 import type { Disconnect } from "../disconnect/disconnect.js";
 import { become, type Step, stay } from "./effect.js";
 import type { SessionEvent } from "./events.js";
-import type { Outage, Phase, Rules, State } from "./state.js";
+import type { Moment, Outage, Phase, Rules, SessionState, State, Waiting } from "./state.js";
 
 /** The outage that a phase is in, if it has not recovered. */
 export function outageOf(phase: Phase, now: number): Outage | undefined {
@@ -14,8 +14,9 @@ export function isHealthy(phase: Phase, now: number): boolean {
 }
 
 /** The path is down: the outage of before, or a new one. */
-export function fallen(before: Outage | undefined, disconnect: Disconnect, now: number): Outage {
+export function fallen(before: Outage | undefined, disconnect: Disconnect, { now, wall }: Moment): Outage {
   const attempts = before?.attempts ?? 0;
+  const floorMs = dateOf(disconnect) - wall;
   return {
     counts: {},
     previousMs: 0,
@@ -24,6 +25,7 @@ export function fallen(before: Outage | undefined, disconnect: Disconnect, now: 
     attempts,
     ...before,
     downAt: before?.down ? before.downAt : now,
+    floorAt: disconnect === before?.disconnect ? before.floorAt : now + floorMs,
     attemptsBefore: before?.down ? before.attemptsBefore : attempts,
     down: true,
     disconnect,
@@ -51,7 +53,26 @@ export function remember(
   return become(state, { ...phase, outage }, events);
 }
 
-/** Before this time, epoch ms, the server does not want to see us. */
-export function floorOf(disconnect: Disconnect): number {
+/**
+ * For so many ms from now the server does not want to see us; not above 0 where it does. Either clock may say that it is time:
+ * the one may have been set back, and the other may have stood still while the device slept.
+ */
+export function floorMs({ disconnect, floorAt }: Outage, { now, wall }: Moment): number {
+  return Math.min(floorAt - now, dateOf(disconnect) - wall);
+}
+
+function dateOf(disconnect: Disconnect): number {
   return "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : 0;
+}
+
+/** Where the machine stands, with its times by a clock that is `byMs` ahead. */
+export function movedBy(byMs: number, phase: Waiting): Waiting;
+export function movedBy(byMs: number, phase: SessionState): SessionState;
+export function movedBy(byMs: number, phase: SessionState): SessionState {
+  if (!("outage" in phase)) return phase;
+  const { downAt, floorAt } = phase.outage;
+  const moved = { ...phase, outage: { ...phase.outage, downAt: downAt + byMs, floorAt: floorAt + byMs } };
+  if (moved.status === "recovering") return { ...moved, healthyAt: moved.healthyAt + byMs };
+  if (moved.status !== "waiting") return moved;
+  return { ...moved, until: moved.until + byMs, refund: { ...moved.refund, at: moved.refund.at + byMs } };
 }

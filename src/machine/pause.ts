@@ -3,14 +3,14 @@ import { afterPause } from "../policy/policy.js";
 import { become, type Effect, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
 import type { InputOf } from "./input.js";
-import { fallen, floorOf, outageOf } from "./outage.js";
+import { fallen, floorMs, outageOf } from "./outage.js";
 import { schedule } from "./schedule.js";
 import type { Moment, Rules, State } from "./state.js";
 
 // The arrows to "paused" and away from it. A pause is no failure: it counts no attempt, and no policy is asked.
 
 /** The device or the page cannot go on: its streams are let go of. Nothing happens where there are none to hold. */
-export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _: Rules, { now }: Moment): Step {
+export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _: Rules, moment: Moment): Step {
   const { phase, bucket } = state;
   const { status } = phase;
   const held = [...state.streams.values()].filter(({ reopenable }) => reopenable);
@@ -25,7 +25,7 @@ export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _
   const waiting: State = { ...state, queue, streams: new Map([...state.streams, ...back]) };
   if (status === "paused" && phase.why === why) return { state: waiting, events: lost, effects };
 
-  const before = outageOf(phase, now);
+  const before = outageOf(phase, moment.now);
   const events: SessionEvent[] = [];
   if (!before) events.push(event("disconnected", { disconnect, stream: first.label }));
   // The page's own pauses are no news of the network.
@@ -34,7 +34,7 @@ export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _
   if (news) events.push({ type: disconnect.reason, payload: disconnect } as SessionEvent);
   events.push(event("paused", { why }), ...lost);
   const lasting = before?.down ? before.disconnect : disconnect;
-  const outage = { ...fallen(before, lasting, now), told: news ? [...told, "network"] : told };
+  const outage = { ...fallen(before, lasting, moment), told: news ? [...told, "network"] : told };
   const refresh = status === "refreshing" || (status === "paused" && phase.refresh);
   const unspent = status === "waiting" ? phase.refund : bucket;
   return {
@@ -44,15 +44,15 @@ export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _
 }
 
 /** It can go on: the next attempt is scheduled, where somebody waits for it. */
-export function resumed(state: State, _: unknown, rules: Rules, { now, random }: Moment): Step {
+export function resumed(state: State, _: unknown, rules: Rules, moment: Moment): Step {
   const { phase } = state;
   if (phase.status !== "paused") return stay(state);
   const { outage, refresh } = phase;
-  const floor = floorOf(outage.disconnect);
+  const leastMs = Math.max(0, floorMs(outage, moment));
   if (![...state.streams.values()].some(({ reopenable }) => reopenable)) {
-    return become(state, { status: "waiting", outage, until: floor, refund: state.bucket });
+    return become(state, { status: "waiting", outage, until: moment.now + leastMs, refund: state.bucket });
   }
-  const { afterMs, why } = afterPause(rules.policies, phase.why, random);
-  const decision = { action: "reconnect", afterMs: Math.max(afterMs, floor - now), refresh, why } as const;
-  return schedule(state, outage, decision, rules, now);
+  const { afterMs, why } = afterPause(rules.policies, phase.why, moment.random);
+  const decision = { action: "reconnect", afterMs: Math.max(afterMs, leastMs), refresh, why } as const;
+  return schedule(state, outage, decision, rules, moment);
 }

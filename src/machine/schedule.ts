@@ -1,11 +1,10 @@
-import type { Disconnect } from "../disconnect/disconnect.js";
 import { finiteMs } from "../policy/finite-ms.js";
 import { type Decision, seconds, shortestTicketMs } from "../policy/policy.js";
 import { type Bucket, take } from "../policy/rate-limit.js";
 import { become, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
 import type { InputOf } from "./input.js";
-import { floorOf } from "./outage.js";
+import { floorMs } from "./outage.js";
 import { probe } from "./queue.js";
 import type { Moment, Outage, Rules, State } from "./state.js";
 
@@ -18,15 +17,16 @@ export function schedule(
   outage: Outage,
   decision: Extract<Decision, { action: "reconnect" }>,
   rules: Rules,
-  now: number,
+  moment: Moment,
   events: readonly SessionEvent[] = [],
 ): Step {
+  const { now } = moment;
   const { afterMs, why } = decision;
   if (decision.refresh && rules.canRefresh)
     return become(state, { status: "refreshing", outage, afterMs, why }, events);
   // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
   const wantedAt = now + Math.max(1, Math.ceil(finiteMs(afterMs)));
-  const { bucket, at } = isTicket(outage.disconnect, now)
+  const { bucket, at } = isTicket(outage, moment)
     ? { bucket: state.bucket, at: wantedAt }
     : taken(state, rules, wantedAt);
   const held = at > wantedAt ? `; held ${seconds(at - wantedAt)} by the rate limit` : "";
@@ -41,8 +41,9 @@ export function schedule(
 }
 
 /** The server keeps this moment free for us: to come later would be worse than to come often. */
-function isTicket(disconnect: Disconnect, now: number): boolean {
-  return "reserved" in disconnect && disconnect.reserved === true && floorOf(disconnect) - now >= shortestTicketMs;
+function isTicket(outage: Outage, moment: Moment): boolean {
+  const { disconnect } = outage;
+  return "reserved" in disconnect && disconnect.reserved === true && floorMs(outage, moment) >= shortestTicketMs;
 }
 
 /** When an attempt may go out that is wanted at `wantedAt`, and the bucket without its token. */
@@ -55,12 +56,12 @@ export function taken(
 }
 
 /** The refresh succeeded: the wait begins. */
-export function refreshed(state: State, _: unknown, rules: Rules, { now }: Moment): Step {
+export function refreshed(state: State, _: unknown, rules: Rules, moment: Moment): Step {
   const { phase } = state;
   if (phase.status === "paused") return become(state, { ...phase, refresh: false });
   if (phase.status !== "refreshing") return stay(state);
   const { outage, afterMs, why } = phase;
-  return schedule(state, outage, { action: "reconnect", afterMs, why: `${why}, credentials refreshed` }, rules, now);
+  return schedule(state, outage, { action: "reconnect", afterMs, why: `${why}, credentials refreshed` }, rules, moment);
 }
 
 /** The refresh gave a terminal answer: nobody is signed in any more. In a pause it is asked again after it. */
@@ -75,11 +76,16 @@ export function refused(state: State, { why }: InputOf<"refused">): Step {
  * Somebody new wants in, or says to try now: the wait ends as soon as the rate limit lets it, but never before the time
  * that the server gave.
  */
-export function retryNow(state: State, _: unknown, rules: Rules, { now }: Moment): Step {
+export function retryNow(state: State, _: unknown, rules: Rules, moment: Moment): Step {
   const { phase } = state;
   if (phase.status !== "waiting") return stay(state);
+  const { now } = moment;
   const { disconnect, attempts } = phase.outage;
-  const { bucket, at } = taken({ ...state, bucket: phase.refund }, rules, Math.max(now + 1, floorOf(disconnect)));
+  const { bucket, at } = taken(
+    { ...state, bucket: phase.refund },
+    rules,
+    now + Math.max(1, floorMs(phase.outage, moment)),
+  );
   if (!(at < phase.until)) return stay(state);
   const why = `${disconnect.reason}: asked to try now`;
   const reconnecting = event("reconnecting", { disconnect, attempt: attempts + 1, afterMs: at - now, why });

@@ -21,10 +21,15 @@ import type { StreamLabel } from "./stream-label.js";
 // "stop" leads there as well: nothing waits any more, and streams lost together with the stopped one are told once.
 // paused: nothing failed, so nothing is counted. What was waited for before is waited for after it.
 
-/** From the first stream lost until the session is healthy again. Times are epoch ms. */
+/**
+ * From the first stream lost until the session is healthy again. The machine's times are of the clock that is never set;
+ * what an app sees of them is in epoch ms.
+ */
 export interface Outage {
   /** When the path went down last. */
   readonly downAt: number;
+  /** Before this the server does not want to see us. */
+  readonly floorAt: number;
   /** False once a stream was opened after it. */
   readonly down: boolean;
   readonly disconnect: Disconnect;
@@ -51,7 +56,7 @@ export interface Prober {
   readonly opened: { readonly at: number; readonly first: boolean; readonly confirmedAt: number } | undefined;
 }
 
-/** Where the machine stands. Times are epoch ms. */
+/** Where the machine stands. */
 export type Phase =
   /** No outage. */
   | { readonly status: "healthy" }
@@ -77,7 +82,7 @@ export interface Waiting {
 
 /**
  * Where a session stands, for who looks at it. `idle`: no stream. `connecting`: the first attempt, before any loss.
- * `healthy`: nothing is wrong, or nobody waits for what is.
+ * `healthy`: nothing is wrong, or nobody waits for what is. Times are epoch ms, by the wall clock of when it came there.
  */
 export type SessionState = Phase | { readonly status: "idle" } | { readonly status: "connecting" };
 
@@ -102,7 +107,7 @@ export interface State {
   readonly queue: readonly number[];
   /** Who stands for all, while that is undecided. */
   readonly prober: Prober | undefined;
-  /** The tabs' turn to probe was asked for; it is not waited for longer than this. Epoch ms. */
+  /** The tabs' turn to probe was asked for; it is not waited for longer than this. */
   readonly turnUntil: number | undefined;
   readonly bucket: Bucket;
   /** Whether any stream was ever open, in this login. */
@@ -123,9 +128,13 @@ export interface Rules {
   readonly takesTurns: boolean;
 }
 
-/** Time and chance of one input: epoch ms, and a number in [0, 1). */
+/** Time and chance of one input. */
 export interface Moment {
+  /** For durations: ms, by the clock that is never set. */
   readonly now: number;
+  /** For dates that a server gave: epoch ms. */
+  readonly wall: number;
+  /** In [0, 1). */
   readonly random: number;
 }
 

@@ -1,6 +1,6 @@
 import type { State } from "./state.js";
 
-/** When the machine is to be woken, epoch ms, or `undefined` for never: the only alarm that a session has. */
+/** When the machine is to be woken, or `undefined` for never: the only alarm that a session has. */
 export function wakeAt({ phase, streams, queue, prober, turnUntil }: State): number | undefined {
   switch (phase.status) {
     case "waiting":

@@ -35,7 +35,7 @@ export interface Attempt {
   readonly number: number;
   /** The delay in ms before the last attempt of this outage, 0 if there was none. */
   readonly previousMs: number;
-  /** Epoch ms. */
+  /** Epoch ms, for dates that the server gave. */
   readonly now: number;
   /** In [0, 1). */
   readonly random: number;

@@ -8,7 +8,7 @@ export interface RateLimit {
 
 export const defaultRateLimit: RateLimit = { burst: 5, perMs: 60_000 };
 
-/** A token bucket as a value: it held `tokens` at `at` (epoch ms). */
+/** A token bucket as a value: it held `tokens` at `at` (ms). */
 export interface Bucket {
   readonly tokens: number;
   readonly at: number;

@@ -3,7 +3,7 @@ import { createTimer } from "../ports/timer.js";
 
 /** One timer, that is set to another time as often as one likes. */
 export interface Alarm {
-  /** Epoch ms, or `undefined` for never. */
+  /** By the clock for durations, or `undefined` for never. */
   set(at: number | undefined): void;
 }
 
@@ -15,7 +15,7 @@ export function createAlarm(clock: Clock, ring: () => void): Alarm {
       if (at === setTo) return;
       setTo = at;
       if (at === undefined) return timer.stop();
-      timer.start(Math.max(1, at - clock.now()), () => {
+      timer.start(Math.max(1, at - clock.monotonic()), () => {
         setTo = undefined;
         ring();
       });

@@ -64,7 +64,7 @@ export function createCore(transport: Transport, settings: Settings): Core {
     consult: () => driver.consult(),
     setReturnWindow: (windowMs) => driver.feed({ type: "window", windowMs }),
     announced(announced, at) {
-      notices.announce(announced, at?.getTime());
+      notices.announce(announced, at);
       driver.emit(event("notice", { announced, at }));
     },
     decided(words) {

@@ -1,6 +1,7 @@
 import type { Effect, Step } from "../machine/effect.js";
 import { event, type SessionEvent } from "../machine/events.js";
 import type { Input } from "../machine/input.js";
+import { movedBy } from "../machine/outage.js";
 import { begin, type Moment, type Rules, type SessionState, type State } from "../machine/state.js";
 import { step } from "../machine/step.js";
 import { visible } from "../machine/visible.js";
@@ -37,15 +38,17 @@ export interface DriverOptions {
 
 export function createDriver({ clock, rules, extensions, tell, carryOut }: DriverOptions): Driver {
   const outbox: Pick<Step, "events" | "effects">[] = [];
-  let state = begin(rules, clock.now());
-  let shown = visible(state, clock.now());
+  let state = begin(rules, clock.monotonic());
+  let seen = visible(state, clock.monotonic());
+  let shown = seen;
+  let told = seen;
   let telling = false;
   const alarm = createAlarm(clock, () => {
     if (state.turnUntil !== undefined) consult();
     feed({ type: "woken" });
   });
 
-  const moment = (): Moment => ({ now: clock.now(), random: clock.random() });
+  const moment = (): Moment => ({ now: clock.monotonic(), wall: clock.now(), random: clock.random() });
 
   /** The state changes at once; what is to be told and done comes after what is being told and done now. */
   function feed(input: Input, at: Moment = moment(), ...first: readonly SessionEvent[]): void {
@@ -62,7 +65,7 @@ export function createDriver({ clock, rules, extensions, tell, carryOut }: Drive
     if (telling) return;
     telling = true;
     for (let next = outbox.shift(); next; next = outbox.shift()) {
-      for (const told of next.events) tell(told);
+      for (const happened of next.events) tell(happened);
       if (outbox.length === 0) show();
       for (const effect of next.effects) carryOut(effect, state);
     }
@@ -70,11 +73,20 @@ export function createDriver({ clock, rules, extensions, tell, carryOut }: Drive
     alarm.set(wakeAt(state));
   }
 
+  /** With its times as dates, once: the same object for as long as it is the same. */
+  function look(): SessionState {
+    const now = clock.monotonic();
+    const next = visible(state, now);
+    if (next !== seen) shown = movedBy(clock.now() - now, next);
+    seen = next;
+    return shown;
+  }
+
   function show(): void {
-    const seen = visible(state, clock.now());
-    if (seen === shown) return;
-    shown = seen;
-    tell(event("state", seen));
+    const next = look();
+    if (next === told) return;
+    told = next;
+    tell(event("state", next));
   }
 
   function emit(...events: readonly SessionEvent[]): void {
@@ -101,7 +113,7 @@ export function createDriver({ clock, rules, extensions, tell, carryOut }: Drive
       return state;
     },
     get state() {
-      return visible(state, clock.now());
+      return look();
     },
     moment,
     feed,

@@ -3,7 +3,7 @@ import type { Disconnect, DisconnectInit } from "../disconnect/disconnect.js";
 import type { Step } from "../machine/effect.js";
 import type { SessionEvent } from "../machine/events.js";
 import type { Input } from "../machine/input.js";
-import type { Moment, Phase, Rules, State } from "../machine/state.js";
+import type { Moment, Phase, Rules, State, Waiting } from "../machine/state.js";
 import type { Bucket } from "../policy/rate-limit.js";
 import type { Clock } from "../ports/clock.js";
 import type { Pause } from "../ports/pause.js";
@@ -11,9 +11,9 @@ import type { SessionStream } from "../stream/host.js";
 
 // All that an extension needs of the rooms below.
 export { event } from "../machine/events.js";
-export { floorOf, recovering } from "../machine/outage.js";
+export { floorMs, movedBy, recovering } from "../machine/outage.js";
 export type { Outage } from "../machine/state.js";
-export type { Bucket, Clock, Moment, Pause, Phase, Rules, SessionEvent, SessionStream, State };
+export type { Bucket, Clock, Moment, Pause, Phase, Rules, SessionEvent, SessionStream, State, Waiting };
 
 /**
  * Takes part in a session: a page, tabs that share what they know, a control stream. It is called once for each session

@@ -5,8 +5,8 @@ import type { Clock } from "../ports/clock.js";
 
 /** Names the endings of a session's streams, with what was announced before. */
 export interface Notices {
-  /** Something was announced; `at`: when it will happen, epoch ms, if that is known. */
-  announce(words: DisconnectInit, at?: number): void;
+  /** Something was announced; `at`: when it will happen, if that is known. */
+  announce(words: DisconnectInit, at: Date | undefined): void;
   /** Something was decided now: it explains no stream that was sent later. */
   decide(words: DisconnectInit): void;
   /** After a new login, nothing said before counts. */
@@ -15,7 +15,7 @@ export interface Notices {
   name(evidence: Evidence, sentAt: number): Disconnect | undefined;
 }
 
-/** What was announced, and which cuts it explains. Times are epoch ms. */
+/** What was announced, and which cuts it explains. Times are of the clock that is never set. */
 interface Notice {
   readonly announced: DisconnectInit;
   readonly from: number;
@@ -36,16 +36,17 @@ export function createNotices({ clock, noticeTtlMs, mappings, abortedMeans }: No
     notice = { announced, from: at - noticeTtlMs, until: at + noticeTtlMs, ofStreamsBefore };
   };
   return {
-    announce: (words, at = clock.now()) => remember(words, at, Number.POSITIVE_INFINITY),
-    decide: (words) => remember(words, clock.now(), clock.now()),
+    announce: (words, at) =>
+      remember(words, clock.monotonic() + (at ? Number(at) - clock.now() : 0), Number.POSITIVE_INFINITY),
+    decide: (words) => remember(words, clock.monotonic(), clock.monotonic()),
     forget() {
       notice = undefined;
     },
     name(evidence, sentAt) {
-      const now = clock.now();
+      const now = clock.monotonic();
       const counts = notice && notice.from <= now && now <= notice.until && sentAt <= notice.ofStreamsBefore;
       return classify(evidence, {
-        now,
+        now: clock.now(),
         reasons: mappings,
         abortedMeans,
         notice: counts ? notice?.announced : undefined,

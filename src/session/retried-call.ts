@@ -22,7 +22,7 @@ import { createAttempts, senderOf, type UnaryAttempt } from "./unary-attempts.js
 export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: number): Promise<UnaryAttempt> {
   const { driver, host: streams, login } = session;
   const { clock } = streams;
-  const deadline = deadlineOf(call, clock.now());
+  const deadline = deadlineOf(call, clock.monotonic());
   const send = senderOf(call, deadline, streams);
   const life = new AbortController(); // aborted when the call has ended, however it ended
   const attempts = createAttempts();
@@ -63,7 +63,7 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
     const over = new AbortController();
     const answer = attempts.begin();
     current = { over, answer };
-    sentAt = clock.now();
+    sentAt = clock.monotonic();
     send(over.signal, { answered: (response) => answered(answer, response), lost });
   }
 

@@ -36,7 +36,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     notice(announced, at) {
       checkWords("notice", announced, reasons);
       checkTime("notice: at", at);
-      notices.announce(announced, at?.getTime());
+      notices.announce(announced, at);
     },
     retry: () => driver.feed({ type: "retry asked" }),
     restart() {

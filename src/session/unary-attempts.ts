@@ -66,7 +66,7 @@ export function senderOf(
   const request = clone(method.input, create(method.input, call.input));
   const header = new Headers(call.header);
   return (signal, { answered, lost }) => {
-    const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
+    const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.monotonic());
     // Copies, for interceptors may change what they get.
     once(method, signal, leftMs, new Headers(header), clone(method.input, request), contextValues).then(
       (response) => {

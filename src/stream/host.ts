@@ -24,7 +24,7 @@ export interface SessionStream {
   readonly reopenable: boolean;
   /** Whether it asks the server for what it missed. */
   readonly resumes: boolean;
-  /** When its last attempt went out; epoch ms. */
+  /** When its last attempt went out, by the clock for durations. */
   readonly sentAt: number;
   /** The last message that the caller got. */
   readonly last: Message | undefined;

@@ -15,15 +15,15 @@ export function createSilence(
   callerWaits: () => boolean,
 ): Silence | undefined {
   if (idleTimeoutMs === undefined) return undefined;
-  let since = clock.now();
+  let since = clock.monotonic();
   const watch: Silence["watch"] = (signal, lose) => {
-    const leftMs = callerWaits() ? since + idleTimeoutMs - clock.now() : idleTimeoutMs;
+    const leftMs = callerWaits() ? since + idleTimeoutMs - clock.monotonic() : idleTimeoutMs;
     if (leftMs <= 0) lose(`no message for ${idleTimeoutMs} ms`);
     else after(clock, leftMs, signal, () => watch(signal, lose));
   };
   return {
     heard() {
-      since = clock.now();
+      since = clock.monotonic();
     },
     watch,
   };

@@ -22,7 +22,7 @@ export function openStream(
   const { method, timeoutMs } = call;
   const { clock, headersTimeoutMs, transport } = host;
   const { endless = false, finite = false, resumes = false, requests = sameRequest(method) } = entry ?? {};
-  const deadline = deadlineOf(call, clock.now());
+  const deadline = deadlineOf(call, clock.monotonic());
   const life = new AbortController(); // aborted when the stream has ended, however it ended
   const input = createReplayableInput(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
   const incoming = createIncoming(clock, entry, () => attempt?.next(), left);
@@ -54,11 +54,11 @@ export function openStream(
   function open(): void {
     if (life.signal.aborted || attempt) return;
     const { input: messages, retire } = input.open(requests(input.first, incoming.last));
-    const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now());
+    const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.monotonic());
     const request = (signal: AbortSignal) =>
       transport.stream(method, signal, leftMs, header, messages, call.contextValues);
     attempt = startAttempt({ clock, headersTimeoutMs, endless, request, thrown, opened, message, over, retire });
-    stream.sentAt = clock.now();
+    stream.sentAt = clock.monotonic();
     incoming.started(attempt);
     if (life.signal.aborted) leave(); // the transport has called who ended it
   }
@@ -130,7 +130,7 @@ export function heed(
     life.addEventListener("abort", () => signal.removeEventListener("abort", cancel));
   }
   if (deadline === undefined) return;
-  after(clock, deadline - clock.now(), life, () => {
+  after(clock, deadline - clock.monotonic(), life, () => {
     stream.stop("failed", new ConnectError("the operation timed out", Code.DeadlineExceeded));
   });
 }
@@ -146,7 +146,7 @@ export function evidenceOf(
   return { error, connection: host.connection(), canceled };
 }
 
-/** When a call's time is up, for all its attempts; epoch ms. */
+/** When a call's time is up, for all its attempts. */
 export function deadlineOf({ timeoutMs }: Pick<StreamCall, "timeoutMs">, now: number): number | undefined {
   return timeoutMs !== undefined && timeoutMs > 0 ? now + timeoutMs : undefined;
 }

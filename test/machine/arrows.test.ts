@@ -4,7 +4,20 @@ import type { Phase, Rules, State } from "../../src/machine/state.js";
 import { step } from "../../src/machine/step.js";
 import { wakeAt } from "../../src/machine/wake-at.js";
 import type { Decision } from "../../src/policy/policy.js";
-import { banned, disconnect, label, network, now, outage, rules, stateOf, stream, told, waiting } from "./states.js";
+import {
+  banned,
+  disconnect,
+  label,
+  network,
+  now,
+  outage,
+  rules,
+  stateOf,
+  stream,
+  told,
+  waiting,
+  wall,
+} from "./states.js";
 
 // One row for each arrow of the diagram in state.ts, and for each input that leads nowhere: the state before, the input, the
 // state after, what is told and what is to be done.
@@ -38,6 +51,11 @@ const closed: Phase = { status: "closed" };
 const open = (id: number, facts = {}) => stream(id, { returning: false, away: false, ...facts });
 const prober = { stream: 1, presumedAt: now + 500, opened: undefined };
 const headers = { at: now - 200, first: false, confirmedAt: now };
+/** The server gave a time: it is so far away by the clock for durations, and by the wall clock. */
+const toldToWait = (floorMs: number, wallMs: number) => {
+  const maintenance = disconnect("maintenance", { said: true, retryAt: new Date(wall + wallMs) });
+  return { ...waiting, outage: { ...outage, disconnect: maintenance, floorAt: now + floorMs } };
+};
 const newcomer = { label: label(3), reopenable: true, resumes: false };
 
 const retry: Decision = { action: "reconnect", afterMs: 1_000, why: "network: backoff 1 s" };
@@ -397,6 +415,43 @@ const rows: readonly Row[] = [
     after: { phase: ended },
   },
   {
+    name: "retry asked, before the server's time: then",
+    before: stateOf({ phase: toldToWait(1_500, 1_500), streams: [stream(1)], queue: [1] }),
+    input: { type: "retry asked" },
+    after: { phase: { status: "waiting", until: now + 1_500 } },
+    events: ["reconnecting"],
+    wakeInMs: 1_500,
+  },
+  {
+    name: "retry asked, before the server's time, and the wall clock was set back: then, as if it had not been",
+    before: stateOf({ phase: toldToWait(1_500, 3_601_500), streams: [stream(1)], queue: [1] }),
+    input: { type: "retry asked" },
+    after: { phase: { status: "waiting", until: now + 1_500 } },
+    events: ["reconnecting"],
+    wakeInMs: 1_500,
+  },
+  {
+    name: "retry asked, after the server's time by the wall clock alone, as after a sleep: now",
+    before: stateOf({ phase: toldToWait(1_500, -1), streams: [stream(1)], queue: [1] }),
+    input: { type: "retry asked" },
+    after: { phase: { status: "waiting", until: now + 1 } },
+    events: ["reconnecting"],
+    wakeInMs: 1,
+  },
+  {
+    name: "paused ── resumed ──▶ waiting, before the server's time, and the wall clock was set back",
+    before: stateOf({
+      phase: { ...paused, outage: toldToWait(1_500, 3_601_500).outage },
+      streams: [stream(1)],
+      queue: [1],
+    }),
+    input: { type: "resumed" },
+    after: { phase: { status: "waiting", until: now + 1_500 } },
+    events: ["reconnecting"],
+    effects: ["abort refresh"],
+    wakeInMs: 1_500,
+  },
+  {
     name: "any ── closed ──▶ closed",
     before: stateOf({ phase: refreshing, streams: [stream(1), open(2)], queue: [1] }),
     input: { type: "closed" },
@@ -412,7 +467,7 @@ const rows: readonly Row[] = [
 ];
 
 test.each(rows)("$name", ({ before, input, rules: others, after, events = [], effects = [], wakeInMs }) => {
-  const answer = step(before, input, { ...rules, ...others }, { now, random: 0.5 });
+  const answer = step(before, input, { ...rules, ...others }, { now, wall, random: 0.5 });
   expect(answer.state).toMatchObject(after);
   expect(answer.events.map(({ type }) => type)).toEqual(events);
   expect(told(answer.effects)).toEqual(effects);

@@ -6,12 +6,13 @@ import { begin, type Moment, type Rules, type State } from "../../src/machine/st
 import { step } from "../../src/machine/step.js";
 import { wakeAt } from "../../src/machine/wake-at.js";
 import { decide, resolvePolicies } from "../../src/policy/policy.js";
-import { disconnect, label, now as start } from "./states.js";
+import { disconnect, label, now as start, wall } from "./states.js";
 
 // A million inputs, at random but from a seed, as a session can have them: only who has been let go can be lost or opened.
 // After each one the promises of the machine are looked at.
 
 const steps = 1_000_000;
+const hour = 3_600_000;
 const walkLength = 500; // then another session begins, with other rules
 
 /** Numbers in [0, 1) from a seed (mulberry32, by Tommy Ettinger; public domain). */
@@ -30,6 +31,8 @@ interface Walk {
   readonly random: () => number;
   state: State;
   now: number;
+  /** How far the wall clock is ahead of the other. People set it. */
+  wallAhead: number;
   nextId: number;
   /** Who was let go, and has neither ended nor been lost since. */
   readonly out: Set<number>;
@@ -64,6 +67,7 @@ function begun(seed: number, seen: Map<string, number>): Walk {
       random,
       state: begin(rules, start),
       now: start,
+      wallAhead: wall - start,
       nextId: 1,
       out: new Set(),
       stopped: [],
@@ -101,7 +105,8 @@ function inputFor(walk: Walk, moment: Moment): Input {
       ? pick(random, builtInReasons)
       : pick(random, ["network", "network", "aborted", "unauthenticated"] as const);
   const how = spoken ? { said: true, source: "detail" } : { source: "transport" };
-  const told = disconnect(reason, how) as Disconnect;
+  const retryAt = random() < 0.5 ? undefined : new Date(moment.wall + random() * 20_000);
+  const told = disconnect(reason, reason === "maintenance" ? { ...how, retryAt } : how) as Disconnect;
   if (chance < 0.6) {
     const decision = decide(rules.policies, told, attemptOfVerdict(state, rules, moment));
     return { type: "verdict", disconnect: told, decision };
@@ -132,7 +137,8 @@ function walkOn(walk: Walk): void {
   const alarm = wakeAt(walk.state);
   walk.now =
     alarm !== undefined && random() < 0.4 ? Math.max(walk.now, alarm) : walk.now + Math.floor(random() * 3_000);
-  const moment = { now: walk.now, random: random() };
+  if (random() < 0.02) walk.wallAhead = wall - start + pick(random, [-hour, 0, hour]);
+  const moment = { now: walk.now, wall: walk.now + walk.wallAhead, random: random() };
   const before = walk.state;
   const input = inputFor(walk, moment);
   const { state, events, effects } = step(before, input, rules, moment);
@@ -173,6 +179,7 @@ function walkOn(walk: Walk): void {
   if (status === "healthy" || status === "recovering") assert(queue.length === 0, "nobody waits where all may go");
   if (status === "ended" || status === "closed") assert(streams.size === 0, `a stream lives on, ${status}`);
   if (status === "waiting" && queue.length > 0) assert(wakeAt(state) !== undefined, "a wait without an alarm");
+  if (status === "waiting") assert(phase.until < walk.now + hour / 4, "a wait that a clock has made longer");
   if (status === "probing" && (!rules.timesHeaders || prober?.opened))
     assert(wakeAt(state) !== undefined, "a probe without");
   if (before.phase.status === "closed") assert(state === before || state.phase === before.phase, "closed is for good");

@@ -23,7 +23,7 @@ test("a recorded log of inputs replays to the same states, events and effects, w
     },
     stepped: (record) => void log.push(record),
   });
-  const begunAt = clock.now();
+  const begunAt = clock.monotonic();
   const session = createSession(server.transport, {
     clock,
     extensions: [device.extension, recorder],
@@ -48,6 +48,7 @@ test("a recorded log of inputs replays to the same states, events and effects, w
     for (const [n, stream] of alive().entries())
       if (n % 2 === round % 2) stream.end(errors[Math.floor(round / 2) % errors.length]?.());
     if (round % 7 === 3) device.become("offline");
+    if (round % 5 === 2) clock.setWallClock(clock.now() + (round % 2 === 0 ? 1 : -1) * 3_600_000);
     await clock.advance(3_000);
     device.become(undefined);
     for (const stream of alive()) stream.send(round);

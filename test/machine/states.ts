@@ -6,7 +6,9 @@ import { resolvePolicies } from "../../src/policy/policy.js";
 
 // States to begin with, for the tests of the machine.
 
-export const now = Date.UTC(2030, 0, 1);
+/** By the clock that is never set, and by the wall clock. */
+export const now = 5_000_000;
+export const wall = Date.UTC(2030, 0, 1);
 
 export const rules: Rules = {
   policies: resolvePolicies({ network: { jitter: "none", initialMs: 1_000 } }, builtInReasons),
@@ -30,6 +32,7 @@ export const banned = disconnect("banned", { said: true, source: "detail", messa
 /** In its second attempt. */
 export const outage: Outage = {
   downAt: now - 3_000,
+  floorAt: now - wall,
   down: true,
   disconnect: network,
   attempts: 1,
