@@ -202,6 +202,81 @@ describe.each(settings)("a wall clock that is set %s by an hour", (_, byMs) => {
   });
 });
 
+/** A session's day, in which it comes to every state but the last: when, by the clock for durations, what was told. */
+async function day(
+  setAfterMs: number,
+  byMs: number,
+): Promise<{ readonly log: string[]; readonly states: Set<string> }> {
+  clock = createFakeClock();
+  server = createInMemoryServer();
+  const device = createFakeDevice();
+  const { session, subscribe } = open({
+    extensions: [device.extension],
+    rateLimit: { burst: 5, perMs: 60_000 },
+    policies: { ...steady, maintenance: { jitter: "none" }, unauthenticated: { jitter: "none" } },
+    refresh: () => clock.sleep(3_000),
+  });
+  const log: string[] = [];
+  const states = new Set<string>();
+  const types = ["disconnected", "reconnecting", "paused", "reconnected", "ended", "state", "streamReopened"] as const;
+  for (const type of types) {
+    session.on(type, (payload) => {
+      const {
+        status = "",
+        afterMs = 0,
+        downMs = 0,
+      } = payload as { status?: string; afterMs?: number; downMs?: number };
+      log.push(`${clock.monotonic()} ${type} ${status} ${afterMs} ${downMs}`);
+      states.add(status);
+    });
+  }
+  const [first, second] = [subscribe(), subscribe({ timeoutMs: 200_000 })];
+  const cut = (error: unknown) => {
+    for (const stream of server.streams) if (!stream.over) stream.end(error);
+  };
+  const acts: readonly [afterMs: number, act: () => void][] = [
+    [1_000, () => cut(unavailable())],
+    [25_000, () => cut(new ConnectError("expired", Code.Unauthenticated))],
+    [40_000, () => device.become("offline")],
+    [45_000, () => device.become(undefined)],
+    [
+      70_000,
+      () => cut(toConnectError({ reason: "maintenance", retryAt: new Date(clock.now() + 20_000) }, clock.now())),
+    ],
+    [120_000, () => cut(unavailable())],
+    [125_000, () => session.retry()],
+    [160_000, () => cut(unavailable())],
+    [230_000, () => session.notice({ reason: "kicked", message: "Idle" })],
+    [235_000, () => cut(unavailable())],
+  ];
+  const all = [...acts, [setAfterMs, () => set(byMs)] as const].sort(([one], [other]) => one - other);
+  for (const [atMs, act] of all) {
+    await clock.advance(atMs - clock.monotonic());
+    act();
+  }
+  await clock.advance(10_000);
+  for (const { end } of [first, second]) log.push(String(await end));
+  return { log, states };
+}
+
+test("a wall clock that is set in any state of a session changes nothing of what it does, and when", async () => {
+  const { log, states } = await day(0, 0);
+  expect([...states].sort()).toEqual([
+    "",
+    "connecting",
+    "ended",
+    "healthy",
+    "paused",
+    "probing",
+    "recovering",
+    "refreshing",
+    "waiting",
+  ]);
+  for (let afterMs = 500; afterMs < 240_000; afterMs += 12_500) {
+    for (const [, byMs] of settings) expect((await day(afterMs, byMs)).log).toEqual(log);
+  }
+});
+
 test("a wait for the server's time is no longer after a pause in which the wall clock was set back", async () => {
   const device = createFakeDevice();
   const { subscribe } = open({
