@@ -1,4 +1,12 @@
-import { type ConnectRouter, createRouterTransport, type HandlerContext, type Transport } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createRouterTransport,
+  type HandlerContext,
+  type StreamResponse,
+  type Transport,
+} from "@connectrpc/connect";
 import type { SubscribeRequest } from "../examples/gen/chat/v1/chat_pb.js";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import type { Session, SessionEvents } from "../src/index.js";
@@ -119,4 +127,23 @@ export function collect<T>(stream: AsyncIterable<T>): { readonly messages: T[]; 
     }
   })();
   return { messages, end };
+}
+
+/** The same transport, but where the server fails a stream it resets it: connect-node's words for that, and no status. */
+export function cutting(transport: Transport): Transport {
+  return {
+    ...transport,
+    stream: (async (...call: Parameters<Transport["stream"]>) => {
+      const response = await transport.stream(...call);
+      return { ...response, message: cut(response.message) };
+    }) as unknown as Transport["stream"],
+  };
+}
+
+async function* cut<T extends StreamResponse["message"]>(messages: T) {
+  try {
+    yield* messages;
+  } catch {
+    throw new ConnectError("Stream closed with error code NGHTTP2_INTERNAL_ERROR", Code.Internal);
+  }
 }

@@ -4,7 +4,7 @@ import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import { createClient, createSession, disconnectOf, method, type SessionOptions } from "../src/index.js";
 import { toConnectError } from "../src/server/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
-import { collect, createInMemoryServer, type InMemoryServer, listen } from "./in-memory.js";
+import { collect, createInMemoryServer, cutting, type InMemoryServer, listen } from "./in-memory.js";
 
 let clock: FakeClock;
 let server: InMemoryServer;
@@ -28,8 +28,8 @@ const resumable = method(ChatService.method.subscribe, {
   position: (message) => message.id,
 });
 
-function start(options: SessionOptions = {}) {
-  const session = createSession(server.transport, { clock, reportError: (error) => errors.push(error), ...options });
+function start(options: SessionOptions = {}, transport = server.transport) {
+  const session = createSession(transport, { clock, reportError: (error) => errors.push(error), ...options });
   return { session, chat: createClient(ChatService, session), ...listen(session) };
 }
 
@@ -281,7 +281,7 @@ describe("a verdict", () => {
     expect(plain.lines).toContain("aborted: stream reset");
     plain.session.close();
 
-    const told = start({ abortedMeans: "kicked" });
+    const told = start({ abortedMeans: "kicked" }, cutting(server.transport));
     const { end } = collect(told.chat.subscribe({}));
     await clock.settle();
     served(1).end(abort());

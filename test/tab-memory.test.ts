@@ -5,7 +5,7 @@ import { browser, tabMemory } from "../src/browser/index.js";
 import { createClient, createSession, disconnectOf, type Session, type SessionOptions } from "../src/index.js";
 import { toConnectError } from "../src/server/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
-import { collect, createInMemoryServer, type InMemoryServer, listen } from "./in-memory.js";
+import { collect, createInMemoryServer, cutting, type InMemoryServer, listen } from "./in-memory.js";
 import { type FakeBrowser, stubBrowser } from "./tabs.js";
 
 let clock: FakeClock;
@@ -35,11 +35,11 @@ afterEach(async () => {
 const quick = { policies: { network: { initialMs: 1_000, jitter: "none" } } } as const;
 
 /** A tab, or the next page in one. */
-function open(options: SessionOptions & { readonly account?: string } = {}) {
+function open(options: SessionOptions & { readonly account?: string } = {}, transport = server.transport) {
   const { account = "anna@example.com", ...others } = options;
   const reportError = (error: unknown) => errors.push(error);
   const memory = tabMemory({ account, reportError });
-  const session = createSession(server.transport, { clock, reportError, extensions: [memory], ...quick, ...others });
+  const session = createSession(transport, { clock, reportError, extensions: [memory], ...quick, ...others });
   sessions.push(session);
   const chat = createClient(ChatService, session);
   return { session, chat, ...listen(session), subscribe: () => collect(chat.subscribe({ room: "lobby" })) };
@@ -200,10 +200,12 @@ describe("what is not remembered", () => {
   });
 
   test("is a guess: a session that takes an abort for a kick does not keep others out", async () => {
-    open({ abortedMeans: "kicked" }).subscribe();
+    const { session, subscribe } = open({ abortedMeans: "kicked" }, cutting(server.transport));
+    subscribe();
     await clock.settle();
     served(0).end(new ConnectError("aborted", Code.Internal));
     await clock.settle();
+    expect(session.state.status).toBe("ended");
     open().subscribe();
     await clock.settle();
     expect(server.streams).toHaveLength(2);

@@ -10,8 +10,16 @@ import { fieldsFor, type ReasonMappings, type Said, wordsOf } from "./spoken.js"
 
 /** What is known about one ending. */
 export type Evidence =
-  /** Something was thrown. `connection`: `Http2SessionManager.state()`, read in the same tick. `canceled`: by us. */
-  | { readonly error: unknown; readonly connection?: ConnectionState | undefined; readonly canceled?: boolean }
+  /**
+   * Something was thrown. `connection`: `Http2SessionManager.state()`, read in the same tick. `canceled`: by us. `unary`: by
+   * a call that is no stream, so that nobody was put out by cutting it.
+   */
+  | {
+      readonly error: unknown;
+      readonly connection?: ConnectionState | undefined;
+      readonly canceled?: boolean;
+      readonly unary?: boolean;
+    }
   /** The stream ended without an error. `endless`: its method has no natural end. */
   | { readonly trailer: Headers; readonly endless?: boolean }
   /** A watchdog of ours ran out. */
@@ -25,7 +33,10 @@ export interface ClassifyOptions {
   readonly now?: number;
   /** An app's own ErrorInfo domains and reasons. */
   readonly reasons?: ReasonMappings | undefined;
-  /** What a bare abort means on this server. For servers that can only kick by cutting the stream. @default "aborted" */
+  /**
+   * What it means on this server if a stream is reset without a status. For servers that can only kick by cutting the
+   * stream. @default "aborted"
+   */
   readonly abortedMeans?: Reason | undefined;
   /** A reason that was announced and still counts. */
   readonly notice?: DisconnectInit | undefined;
@@ -50,7 +61,9 @@ export function classify(evidence: Evidence, options: ClassifyOptions = {}): Dis
   }
 }
 
-function name(evidence: Evidence, options: ClassifyOptions): Disconnect | undefined {
+function name(evidence: Evidence, given: ClassifyOptions): Disconnect | undefined {
+  // A stream is put out by cutting it: neither a clean end nor a call that fails means that.
+  const options = "error" in evidence && !evidence.unary ? given : { ...given, abortedMeans: undefined };
   if ("silent" in evidence) {
     const inferred = { reason: "network", source: "liveness" } as const;
     return conclude(inferred, nothingSaid, evidence.silent, undefined, options);
@@ -148,7 +161,8 @@ function conclude(
     };
   }
   if (!inferred) return undefined;
-  if (inferred.reason === "aborted" && abortedMeans !== undefined) {
+  // A status is an answer, and no abort: handlers that throw send one.
+  if (inferred.reason === "aborted" && inferred.source === "transport" && abortedMeans !== undefined) {
     // The transport's text speaks of a reset, not of what the app takes it for.
     return make(abortedMeans, inferred.source, false, fieldsFor(abortedMeans, {}), "");
   }

@@ -79,7 +79,8 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
   if (!told.includes(reason)) events.push({ type: reason, payload: disconnect } as SessionEvent);
 
   // A bare status on a call that is not reopened is that call's answer, and says nothing about the session.
-  if (decision.action === "end" && (reopenable || isSpoken(disconnect))) {
+  const meant = isSpoken(disconnect) || (!disconnect.said && reason === rules.abortedMeans);
+  if (decision.action === "end" && (reopenable || meant)) {
     const { why } = decision;
     return become(state, { status: "ended", disconnect, why }, [...events, event("ended", { disconnect, why })]);
   }

@@ -1,4 +1,4 @@
-import type { Disconnect } from "../disconnect/disconnect.js";
+import type { Disconnect, Reason } from "../disconnect/disconnect.js";
 import type { ResolvedPolicies } from "../policy/policy.js";
 import { type Bucket, fullBucket, type RateLimit } from "../policy/rate-limit.js";
 import type { Pause } from "../ports/pause.js";
@@ -122,6 +122,8 @@ export interface Rules {
   readonly rateLimit: RateLimit | undefined;
   readonly healthyAfterMs: number;
   readonly canRefresh: boolean;
+  /** What the app says that an abort means. */
+  readonly abortedMeans: Reason | undefined;
   /** A time-out for headers tells when an attempt has failed, so that none is presumed open. */
   readonly timesHeaders: boolean;
   /** Tabs probe in turn. */

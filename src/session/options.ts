@@ -41,7 +41,10 @@ interface Options {
   readonly noticeTtlMs?: number;
   /** The app's own `google.rpc.ErrorInfo`: domain, then reason, to a Disconnect reason. */
   readonly reasons?: ReasonMappings;
-  /** What a bare abort means on this server, if it can only kick by cutting the stream. @default "aborted" */
+  /**
+   * What it means on this server if a stream is reset without a status, for servers that can only kick by cutting the
+   * stream. Unary calls that are cut say nothing. @default "aborted"
+   */
   readonly abortedMeans?: Reason;
   /** The transport's `Http2SessionManager` (connect-node): tells a lost connection from a stream that was reset. */
   readonly connection?: { state(): ConnectionState };
@@ -113,6 +116,7 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
       rateLimit: rateLimit === false ? undefined : rateLimit,
       healthyAfterMs: finiteMs(healthyAfterMs, healthyByDefaultMs),
       canRefresh: refresh !== undefined,
+      abortedMeans,
       timesHeaders: headersTimeoutMs !== undefined,
     },
     reasons,

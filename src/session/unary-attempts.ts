@@ -73,7 +73,7 @@ export function senderOf(
         if (!signal.aborted) answered(response);
       },
       (error) => {
-        if (!signal.aborted) lost(evidenceOf(error, deadline, streams));
+        if (!signal.aborted) lost({ ...evidenceOf(error, deadline, streams), unary: true });
       },
     );
     if (headersTimeoutMs === undefined) return;

@@ -415,6 +415,28 @@ const rows: readonly Row[] = [
     after: { phase: ended },
   },
   {
+    name: "lost, by what the app says that an abort means, though it is not reopened: the session has ended",
+    before: stateOf({ phase: healthy, streams: [open(1, { reopenable: false })] }),
+    rules: { abortedMeans: "kicked" },
+    input: lost({ action: "end", why: "kicked" }, { disconnect: disconnect("kicked"), reopenable: false }),
+    after: { phase: { status: "ended" } },
+    events: ["disconnected", "kicked", "ended"],
+    effects: ["stop 1"],
+  },
+  {
+    name: "lost, by a bare status that ends, and it is not reopened: that call's answer",
+    before: stateOf({ phase: healthy, streams: [open(1, { reopenable: false })] }),
+    rules: { abortedMeans: "unauthenticated" },
+    input: lost(
+      { action: "end", why: "unauthenticated" },
+      { disconnect: disconnect("unauthenticated", { said: true, source: "status" }), reopenable: false },
+    ),
+    after: { phase: { status: "recovering" } },
+    events: ["disconnected", "unauthenticated"],
+    effects: ["stop 1"],
+    wakeInMs: 10_000,
+  },
+  {
     name: "retry asked, before the server's time: then",
     before: stateOf({ phase: toldToWait(1_500, 1_500), streams: [stream(1)], queue: [1] }),
     input: { type: "retry asked" },

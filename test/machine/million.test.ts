@@ -58,6 +58,7 @@ function begun(seed: number, seen: Map<string, number>): Walk {
     rateLimit: { burst: 5, perMs: 60_000 },
     healthyAfterMs: 10_000,
     canRefresh: random() < 0.7,
+    abortedMeans: undefined,
     timesHeaders: random() < 0.3,
     takesTurns: random() < 0.3,
   };

@@ -15,6 +15,7 @@ export const rules: Rules = {
   rateLimit: { burst: 5, perMs: 60_000 },
   healthyAfterMs: 10_000,
   canRefresh: true,
+  abortedMeans: undefined,
   timesHeaders: false,
   takesTurns: false,
 };

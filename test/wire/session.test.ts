@@ -106,6 +106,18 @@ describe.each(h2)("with the session manager, to %s,", (name) => {
     expect(lines).toContain("disconnected: network");
     expect(session.state.status).toBe("ended");
   });
+
+  test("so is one that resets a bidi stream which is not reopened: a hub cannot be opened again", async () => {
+    const reset: Script = { at: "mid-stream", end: { kind: "rst", code: 2 } };
+    const { server, session, chat, attempts } = await start(client, [reset], { abortedMeans: "kicked" });
+    const hub = () => read(9, chat.talk(hello())[Symbol.asyncIterator]());
+    const { error } = await hub();
+    expect(error).toBe(attempts[0]?.error);
+    expect(disconnectOf(error)).toMatchObject({ reason: "kicked", said: false });
+    expect(session.state.status).toBe("ended");
+    expect(await hub()).toEqual({ ids: [], error });
+    expect(server.requests()).toBe(1);
+  });
 });
 
 async function start(
@@ -143,4 +155,8 @@ const impatient: SessionOptions = {
 /** What comes after the ending. */
 function from(firstId: number): Script {
   return { at: "mid-stream", firstId, messages: 3, end: { kind: "silence" } };
+}
+
+async function* hello() {
+  yield { text: "hello" };
 }
