@@ -114,7 +114,7 @@ test("a stream ends with its session, closed when the stream hears of an outage 
   };
   const outage: Outage = {
     ...{ downAt: 0, floorAt: 0, down: true, disconnect, attempts: 0, attemptsBefore: 0 },
-    ...{ counts: {}, previousMs: 0, gaveUp: false, told: [] },
+    ...{ endings: 0, row: undefined, previousMs: 0, gaveUp: false, told: [] },
   };
   const { session, chat, lines } = start(() => ({
     recall: ({ bucket }, _, { now }, first) =>

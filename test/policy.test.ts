@@ -8,7 +8,10 @@ import { decide, resolvePolicies } from "../src/policy/policy.js";
 import { type Bucket, fullBucket, type RateLimit, take } from "../src/policy/rate-limit.js";
 
 const now = Date.UTC(2030, 0, 1);
-const attempt: Attempt = { number: 1, previousMs: 0, now, random: 0.5, canRefresh: false, windowMs: undefined };
+const attempt: Attempt = {
+  ...{ number: 1, ofOutage: 1, wasHealthy: false, previousMs: 0 },
+  ...{ now, random: 0.5, canRefresh: false, windowMs: undefined },
+};
 const disconnect = (reason: string, fields: object = {}) =>
   ({
     reason,
@@ -67,7 +70,7 @@ describe("a decision", () => {
   });
 
   test("on a loss explains its wait", () => {
-    expect(decide(defaults, disconnect("network"), { ...attempt, number: 3 })).toEqual({
+    expect(decide(defaults, disconnect("network"), { ...attempt, number: 3, ofOutage: 3 })).toEqual({
       action: "reconnect",
       afterMs: 3_000,
       refresh: false,
@@ -86,7 +89,7 @@ describe("a decision", () => {
     expect(found).toMatchObject({ afterMs: 30_000, why: "maintenance: reserved in 30 s" });
     const atOnce = disconnect("maintenance", { retryAt: new Date(now), reserved: true });
     expect(decide(defaults, atOnce, attempt)).toMatchObject({ afterMs: 0 });
-    expect(decide(defaults, atOnce, { ...attempt, number: 2 })).toMatchObject({ afterMs: 1_000 }); // again and again: a loop
+    expect(decide(defaults, atOnce, { ...attempt, ofOutage: 2 })).toMatchObject({ afterMs: 1_000 }); // again and again: a loop
     const late = disconnect("throttled", { retryAt: new Date(now + 7_200_000), reserved: true });
     expect(decide(defaults, late, attempt)).toMatchObject({ afterMs: 3_605_000 }); // beyond the bound it is nobody's own
   });
@@ -132,6 +135,18 @@ describe("a decision", () => {
     expect(decide(policies, disconnect("network"), { ...attempt, number: 2 }).action).toBe("reconnect");
     expect(decide(policies, disconnect("network"), { ...attempt, number: 3 }).action).toBe("stop");
     expect(decide(policies, disconnect("aborted"), attempt).action).toBe("end");
+  });
+
+  test("gives up by what the stream has shown, and by what the ending may mean", () => {
+    const bounds = { neverHealthy: 1, onceHealthy: null, inDoubt: 2 };
+    const policies = resolvePolicies(parsePolicies({ aborted: { maxAttempts: bounds } }), builtInReasons);
+    const action = (number: number, wasHealthy: boolean, source = "status") =>
+      decide(policies, disconnect("aborted", { source }), { ...attempt, number, wasHealthy }).action;
+    expect([action(1, false), action(2, false), action(99, true)]).toEqual(["reconnect", "stop", "reconnect"]);
+    expect([action(2, true, "unknown"), action(3, true, "unknown")]).toEqual(["reconnect", "stop"]);
+    const named = resolvePolicies({ aborted: { maxAttempts: 4 } }, builtInReasons); // a number is for all
+    const fifth = { ...attempt, number: 5, wasHealthy: true };
+    expect(decide(named, disconnect("aborted"), fifth)).toMatchObject({ action: "stop" });
   });
 
   test("on unauthenticated is to refresh, once, and only where that can be done", () => {
@@ -192,6 +207,14 @@ describe("policies from outside", () => {
     [
       { network: { maxAttempts: -1 } },
       "policies.network.maxAttempts: expected a number of at least 0, or null for no bound, got -1",
+    ],
+    [
+      { network: { maxAttempts: { neverHealthy: 3, onceHealthy: null } } },
+      "policies.network.maxAttempts.inDoubt: expected a number of at least 0, or null for no bound, got undefined",
+    ],
+    [
+      { network: { maxAttempts: { always: 3 } } },
+      "policies.network.maxAttempts.always: unknown; expected one of neverHealthy, onceHealthy, inDoubt",
     ],
     [
       { banned: {} },

@@ -349,7 +349,7 @@ describe("an outage", () => {
     await clock.settle();
     server.refuse = () => toConnectError({ reason: "maintenance", message: "Deploy" }, clock.now());
     for (const stream of server.streams) stream.end(unavailable());
-    await clock.advance(750 + 2_500 + 5_000);
+    await clock.advance(750 + 5_000 + 10_000);
     expect(server.streams).toHaveLength(20 + 3);
     expect(lines.filter((line) => line.startsWith("maintenance"))).toEqual(["maintenance: Deploy"]);
     session.close();

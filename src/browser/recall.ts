@@ -71,7 +71,7 @@ function withOtherTabs(
     return { phase: recovering(outage, now, rules), bucket: own, events: [] };
   }
   if (!wait || wait.until <= now) return undefined;
-  const { attempts, counts, previousMs } = wait.outage;
+  const { attempts, endings, row, previousMs } = wait.outage;
   const until = Math.max(wait.until, floor);
   const further = attempts > outage.attempts || (attempts === outage.attempts && until < ownUntil);
   if (!further || until === ownUntil) return undefined;
@@ -79,7 +79,7 @@ function withOtherTabs(
   const why = `${disconnect.reason}: together with another tab`;
   const phase: Phase = {
     status: "waiting",
-    outage: { ...outage, attempts, counts, previousMs },
+    outage: { ...outage, attempts, endings, row, previousMs },
     until,
     refund: wait.refund,
   };

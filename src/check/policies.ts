@@ -3,6 +3,9 @@ import { invalid, numberIn, objectOf, oneOf } from "./invalid.js";
 /** How a delay can be spread. */
 export const jitters = ["full", "equal", "decorrelated", "none"] as const;
 
+/** The fields of a bound on attempts that is no number. */
+const attemptBounds = ["neverHealthy", "onceHealthy", "inDoubt"];
+
 /** The fields of a policy that reconnects. */
 const fields = ["initialMs", "maxMs", "factor", "jitter", "maxAttempts", "whenExhausted", "maxServerMs"];
 
@@ -37,11 +40,17 @@ function checkPolicy(option: string, policy: unknown, byDefault: unknown): void 
   if (maxMs !== undefined) numberIn(`${option}.maxMs`, maxMs, 1);
   if (factor !== undefined) numberIn(`${option}.factor`, factor, 1, 100);
   if (jitter !== undefined) oneOf(`${option}.jitter`, jitter, jitters);
-  if (maxAttempts !== undefined && maxAttempts !== null && !(typeof maxAttempts === "number" && maxAttempts >= 0)) {
-    throw invalid(`${option}.maxAttempts`, maxAttempts, "a number of at least 0, or null for no bound");
-  }
+  if (typeof maxAttempts === "object" && maxAttempts !== null) {
+    const bounds = objectOf(`${option}.maxAttempts`, maxAttempts, attemptBounds);
+    for (const name of attemptBounds) checkBound(`${option}.maxAttempts.${name}`, bounds[name]);
+  } else if (maxAttempts !== undefined) checkBound(`${option}.maxAttempts`, maxAttempts);
   if (whenExhausted !== undefined) oneOf(`${option}.whenExhausted`, whenExhausted, ["stop", "end"]);
   if (maxServerMs !== undefined) numberIn(`${option}.maxServerMs`, maxServerMs, 0);
+}
+
+function checkBound(option: string, bound: unknown): void {
+  if (bound === null || (typeof bound === "number" && bound >= 0)) return;
+  throw invalid(option, bound, "a number of at least 0, or null for no bound");
 }
 
 /** What the app's own function for a reason has answered. */

@@ -21,8 +21,18 @@ export type AppReason = Exclude<Reason, BuiltInReason>;
 /**
  * What a Disconnect was read from, most trusted first: a typed error detail, trailers or headers, a notice that was
  * announced before, a bare status code, an HTTP status, the transport's own error, our watchdogs, or this client.
+ * `unknown`: where a stream was open before, an error or an answer of which nobody knows whether it passes.
  */
-export type Source = "detail" | "trailer" | "notice" | "status" | "http" | "transport" | "liveness" | "local";
+export type Source =
+  | "detail"
+  | "trailer"
+  | "notice"
+  | "status"
+  | "http"
+  | "transport"
+  | "liveness"
+  | "local"
+  | "unknown";
 
 /** What every Disconnect has. */
 interface Common {

@@ -38,7 +38,7 @@ export const vocabulary = {
   aborted: {
     fields: [],
     status: 13, // Internal: all that a client without our details may conclude
-    policy: { initialMs: 2_000, maxMs: 60_000, maxAttempts: 10 },
+    policy: { initialMs: 2_000, maxMs: 60_000, maxAttempts: { neverHealthy: 10, onceHealthy: null, inDoubt: 30 } },
   },
   /** The path to the server failed. */
   network: { fields: [], status: 14, policy: {} },

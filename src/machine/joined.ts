@@ -1,7 +1,8 @@
 import { become, type Step, stay } from "./effect.js";
 import type { InputOf } from "./input.js";
+import { healthyAfter } from "./outage.js";
 import { paused, resumed } from "./pause.js";
-import { enqueue, withStream } from "./queue.js";
+import { away, enqueue, withStream } from "./queue.js";
 import { retryNow, taken } from "./schedule.js";
 import type { Moment, Rules, State } from "./state.js";
 
@@ -9,7 +10,8 @@ import type { Moment, Rules, State } from "./state.js";
 export function joined(state: State, { stream, pause: why }: InputOf<"joined">, rules: Rules, moment: Moment): Step {
   const { id } = stream.label;
   const waits = why !== undefined && stream.reopenable;
-  const known = withStream(state, id, { ...stream, returning: false, away: waits });
+  const healthyAt = waits ? undefined : moment.now + healthyAfter(rules, false);
+  const known = withStream(state, id, { ...stream, returning: false, away: waits, healthyAt });
   return waits ? paused(enqueue(known, id), { why }, rules, moment) : admit(known, id, rules, moment);
 }
 
@@ -24,7 +26,7 @@ function admit(state: State, id: number, rules: Rules, moment: Moment): Step {
   if (!facts || phase.status === "ended" || phase.status === "closed") return stay(state); // it is stopped with the others
   const open = phase.status === "healthy" || phase.status === "recovering" || prober?.stream === id;
   if (open || !facts.reopenable) return { ...stay(state), effects: [{ type: "let go", stream: id }] };
-  const queued = enqueue(withStream(state, id, { ...facts, away: true }), id);
+  const queued = enqueue(withStream(state, id, away(facts, moment.now)), id);
   // The first after all others have left did not fail: it need not wait as long as they were to.
   return state.queue.length === 0 && !facts.returning ? retryNow(queued, undefined, rules, moment) : stay(queued);
 }

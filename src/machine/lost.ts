@@ -5,7 +5,7 @@ import { become, type Decided, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
 import type { InputOf, Loss } from "./input.js";
 import { fallen, outageOf, recovering, remember } from "./outage.js";
-import { enqueue, isAway, withStream } from "./queue.js";
+import { away, enqueue, isAway, wasHealthy, withStream } from "./queue.js";
 import { schedule } from "./schedule.js";
 import type { Moment, Outage, Rules, State, StreamFacts } from "./state.js";
 
@@ -20,12 +20,13 @@ interface Weighed {
   readonly abandoned: boolean;
   /** It is not just one more stream of an outage that is known already. */
   readonly news: boolean;
-  readonly counts: Outage["counts"];
-  /** Which unhealthy ending in a row it is, for its reason. */
-  readonly number: number;
+  /** Which unhealthy ending in a row it is, of its kind. */
+  readonly row: NonNullable<Outage["row"]>;
+  /** Which it is in this outage. */
+  readonly endings: number;
 }
 
-function weigh(state: State, stream: number, { reason }: Disconnect, now: number): Weighed | undefined {
+function weigh(state: State, stream: number, disconnect: Disconnect, now: number): Weighed | undefined {
   const { phase } = state;
   const facts = state.streams.get(stream);
   if (!facts || phase.status === "ended" || phase.status === "closed") return undefined;
@@ -34,10 +35,14 @@ function weigh(state: State, stream: number, { reason }: Disconnect, now: number
   const prober = state.prober?.stream === stream;
   const abandoned = phase.status === "waiting" && !isAway(state, stream);
   const news = before === undefined || prober || abandoned || phase.status === "recovering";
-  const seen = before?.counts[reason];
-  const number = news ? (seen ?? 0) + 1 : (seen ?? 1);
-  return { facts, before, prober, abandoned, news, counts: { ...before?.counts, [reason]: number }, number };
+  const { reason, source } = disconnect;
+  const kind = source === "unknown" ? source : reason; // those in doubt are bounded for themselves
+  const seen = before?.row?.kind === kind ? before.row.number : 0;
+  const row = { kind, number: news ? seen + 1 : Math.max(seen, 1) };
+  return { facts, before, prober, abandoned, news, row, endings: (before?.endings ?? 0) + (news ? 1 : 0) };
 }
+
+const first = { number: 1, ofOutage: 1, wasHealthy: false, previousMs: 0 };
 
 /** What a policy is asked about a loss, or `undefined` where nothing is to be decided any more. */
 export function attemptAt(
@@ -49,8 +54,15 @@ export function attemptAt(
 ): Attempt | undefined {
   const weighed = weigh(state, stream, disconnect, moment.now);
   if (!weighed) return undefined;
-  const { number, before } = weighed;
-  return attemptOfVerdict(state, rules, moment, number, before?.previousMs);
+  const { facts, before, news, row, endings } = weighed;
+  const { now } = moment;
+  return attemptOfVerdict(state, rules, moment, {
+    number: row.number,
+    ofOutage: endings,
+    // What is decided about one that stands for all is decided about all.
+    wasHealthy: wasHealthy(facts, now) || (news && state.queue.some((id) => wasHealthy(state.streams.get(id), now))),
+    previousMs: before?.previousMs ?? 0,
+  });
 }
 
 /** What a policy is asked about a verdict that was heard elsewhere: it is the first of its kind. */
@@ -58,10 +70,9 @@ export function attemptOfVerdict(
   { windowMs }: State,
   { canRefresh }: Rules,
   { wall: now, random }: Moment,
-  number = 1,
-  previousMs = 0,
+  place: Pick<Attempt, "number" | "ofOutage" | "wasHealthy" | "previousMs"> = first,
 ): Attempt {
-  return { number, previousMs, canRefresh, windowMs, now, random };
+  return { ...place, canRefresh, windowMs, now, random };
 }
 
 /** A stream was lost, or could not be opened: it waits with the others, or stops, or the session ends. */
@@ -70,7 +81,7 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
   const { now } = moment;
   const weighed = weigh(state, loss.stream, disconnect, now);
   if (!weighed) return stay(state);
-  const { facts, before, prober, counts } = weighed;
+  const { facts, before, prober, row, endings } = weighed;
   const { label: stream } = facts;
   const { reason } = disconnect;
   const told = before?.told ?? [];
@@ -84,11 +95,8 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
     const { why } = decision;
     return become(state, { status: "ended", disconnect, why }, [...events, event("ended", { disconnect, why })]);
   }
-  const outage = {
-    ...fallen(before, disconnect, moment),
-    counts,
-    told: told.includes(reason) ? told : [...told, reason],
-  };
+  const known = told.includes(reason) ? told : [...told, reason];
+  const outage = { ...fallen(before, disconnect, moment), endings, row, told: known };
   if (decision.action !== "reconnect" || !reopenable) {
     const why = decision.action !== "reconnect" ? decision.why : `${reason}: this stream is not reopened`;
     const stopped = prober && reopenable ? [stream.id, ...state.queue] : [stream.id];
@@ -98,14 +106,13 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
     const step =
       before && !prober
         ? remember(others, { told: outage.told, gaveUp: outage.gaveUp || reopenable }, events)
-        : become(others, recovering({ ...outage, down: false, counts: {} }, now, rules, false), events);
+        : become(others, recovering({ ...outage, down: false, endings: 0, row: undefined }, now, rules, false), events);
     return stopping(step, stopped, { disconnect, why });
   }
   const waiting = withStream(enqueue(state, stream.id), stream.id, {
-    ...facts,
+    ...away(facts, now),
     reopenable,
     returning: true,
-    away: true,
   });
   const lostEvent = event("streamLost", { stream, disconnect });
   return waits(waiting, weighed, { ...outage, previousMs: decision.afterMs }, decision, rules, moment, [

@@ -1,8 +1,8 @@
 import { become, type Step, stay } from "./effect.js";
 import { event, type Gap, type SessionEvent } from "./events.js";
 import type { InputOf } from "./input.js";
-import { isHealthy, recovering } from "./outage.js";
-import { withStream } from "./queue.js";
+import { healthyAfter, isHealthy, recovering } from "./outage.js";
+import { wasHealthy, withStream } from "./queue.js";
 import { healthy, type Moment, type Outage, type Prober, type Rules, type State } from "./state.js";
 
 /** A probe counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
@@ -30,7 +30,15 @@ export function confirmed(state: State, rules: Rules, { now }: Moment): Step {
 }
 
 function confirm(state: State, { stream, opened }: Prober, rules: Rules): Step {
-  return opened ? letIn(state, stream, opened.first, rules, opened.at) : stay(state);
+  return opened ? letIn(inNewRow(state), stream, opened.first, rules, opened.at) : stay(state);
+}
+
+/** What fails after a let-in is no more of the row before it. Headers alone, of whom nobody waits for, are not one yet. */
+function inNewRow(state: State): State {
+  const { phase } = state;
+  return phase.status === "probing"
+    ? { ...state, phase: { ...phase, outage: { ...phase.outage, row: undefined } } }
+    : state;
 }
 
 /** The prober was not refused, though nothing came for long: the others may try too. */
@@ -47,7 +55,7 @@ export function answered(state: State, { stream: id }: InputOf<"answered">, rule
   if (prober.opened) return confirm(state, prober, rules);
   const { outage } = phase;
   const events = reconnected(state, outage, "unknown", now);
-  return become(state, recovering({ ...outage, down: false }, now, rules), events);
+  return become(state, recovering({ ...outage, down: false, row: undefined }, now, rules), events);
 }
 
 /**
@@ -76,7 +84,8 @@ function letIn(state: State, id: number, first: boolean, rules: Rules, now: numb
   const gap = resumed ? "resumed" : "unknown";
   const events: SessionEvent[] = [first ? event("streamOpened", { stream }) : event("streamReopened", { stream, gap })];
   if (!state.connected) events.unshift(event("connected", { stream }));
-  const known: State = { ...(facts.away ? withStream(state, id, { ...facts, away: false }) : state), connected: true };
+  const healthyAt = wasHealthy(facts, now) ? facts.healthyAt : now + healthyAfter(rules, true);
+  const known: State = { ...withStream(state, id, { ...facts, away: false, healthyAt }), connected: true };
   if (phase.status !== "probing" && phase.status !== "recovering") return { ...stay(known), events };
   const { outage } = phase;
   if (outage.down) events.unshift(...reconnected(state, outage, gap, now));

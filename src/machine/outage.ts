@@ -18,7 +18,8 @@ export function fallen(before: Outage | undefined, disconnect: Disconnect, { now
   const attempts = before?.attempts ?? 0;
   const floorMs = dateOf(disconnect) - wall;
   return {
-    counts: {},
+    endings: 0,
+    row: undefined,
     previousMs: 0,
     gaveUp: false,
     told: [],
@@ -34,9 +35,12 @@ export function fallen(before: Outage | undefined, disconnect: Disconnect, { now
 
 /** An attempt was not turned away (`passed`), or a policy stopped the streams: nobody waits any more. */
 export function recovering(outage: Outage, openedAt: number, rules: Rules, passed = true): Phase {
-  // A stream that never sent headers but was not refused either may be a quiet one, or hang: that takes longer to tell.
-  const healthyAt = openedAt + rules.healthyAfterMs * (outage.down ? 6 : 1);
-  return { status: "recovering", outage, healthyAt, passed };
+  return { status: "recovering", outage, healthyAt: openedAt + healthyAfter(rules, !outage.down), passed };
+}
+
+/** A stream that never sent headers but was not refused either may be a quiet one, or hang: that takes longer to tell. */
+export function healthyAfter({ healthyAfterMs }: Rules, opened: boolean): number {
+  return healthyAfterMs * (opened ? 1 : 6);
 }
 
 /** The outage goes on as it was, with a little more known of it. */

@@ -4,6 +4,7 @@ import { become, type Effect, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
 import type { InputOf } from "./input.js";
 import { fallen, floorMs, outageOf } from "./outage.js";
+import { away } from "./queue.js";
 import { schedule } from "./schedule.js";
 import type { Moment, Rules, State } from "./state.js";
 
@@ -21,7 +22,7 @@ export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _
   const lost = letGoOf.map(({ label: stream }) => event("streamLost", { stream, disconnect }));
   const effects = letGoOf.map(({ label }): Effect => ({ type: "hold", stream: label.id }));
   const queue = [...state.queue, ...letGoOf.map(({ label }) => label.id)];
-  const back = letGoOf.map((facts) => [facts.label.id, { ...facts, returning: true, away: true }] as const);
+  const back = letGoOf.map((facts) => [facts.label.id, { ...away(facts, moment.now), returning: true }] as const);
   const waiting: State = { ...state, queue, streams: new Map([...state.streams, ...back]) };
   if (status === "paused" && phase.why === why) return { state: waiting, events: lost, effects };
 
@@ -34,7 +35,7 @@ export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _
   if (news) events.push({ type: disconnect.reason, payload: disconnect } as SessionEvent);
   events.push(event("paused", { why }), ...lost);
   const lasting = before?.down ? before.disconnect : disconnect;
-  const outage = { ...fallen(before, lasting, moment), told: news ? [...told, "network"] : told };
+  const outage = { ...fallen(before, lasting, moment), row: undefined, told: news ? [...told, "network"] : told };
   const refresh = status === "refreshing" || (status === "paused" && phase.refresh);
   const unspent = status === "waiting" ? phase.refund : bucket;
   return {

@@ -26,6 +26,15 @@ export function withStream(state: State, id: number, facts: StreamFacts): State 
   return { ...state, streams: new Map(state.streams).set(id, facts) };
 }
 
+/** A stream that is away. That it was healthy is kept; that it would have been is not. */
+export function away(facts: StreamFacts, now: number): StreamFacts {
+  return { ...facts, away: true, healthyAt: wasHealthy(facts, now) ? facts.healthyAt : undefined };
+}
+
+export function wasHealthy(facts: StreamFacts | undefined, now: number): boolean {
+  return facts?.healthyAt !== undefined && facts.healthyAt <= now;
+}
+
 /** Whether any stream, but for one, is to be opened. Of thousands that are, it looks at the first. */
 export function isAway({ streams }: State, but?: number): boolean {
   for (const [id, { away }] of streams) if (away && id !== but) return true;

@@ -37,8 +37,10 @@ export interface Outage {
   readonly attempts: number;
   /** Of these, the ones before `downAt`: after each relapse the count of `reconnected` starts anew. */
   readonly attemptsBefore: number;
-  /** Unhealthy endings in a row, by reason. */
-  readonly counts: { readonly [reason: string]: number };
+  /** Unhealthy endings of it, whatever their reasons. */
+  readonly endings: number;
+  /** Those of one kind in a row: another kind, a pause or a let-in begins anew. */
+  readonly row: { readonly kind: string; readonly number: number } | undefined;
   /** The delay before the last attempt, in ms. */
   readonly previousMs: number;
   /** A stream's attempts were used up: who calls anew after that begins anew. */
@@ -97,6 +99,8 @@ export interface StreamFacts {
   readonly returning: boolean;
   /** It is to be opened, or opened again. */
   readonly away: boolean;
+  /** Once past: it was healthy. Not yet: it will be, if it is not lost before. Epoch ms. */
+  readonly healthyAt: number | undefined;
 }
 
 export interface State {

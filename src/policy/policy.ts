@@ -9,12 +9,25 @@ import { type Backoff, backoffMs } from "./backoff.js";
  * reason does not reconnect by default, `maxAttempts` must be named.
  */
 export interface ReconnectPolicy extends Backoff {
-  /** Unhealthy endings in a row for this reason, after which to give up; `null` for no bound. */
-  readonly maxAttempts: number | null;
+  /**
+   * Unhealthy endings in a row for this reason, after which to give up; `null` for no bound. A number is for every stream;
+   * an object tells apart those that were healthy before.
+   */
+  readonly maxAttempts: number | null | MaxAttempts;
   /** What giving up means. `stop`: the waiting streams throw. `end`: the session ends. */
   readonly whenExhausted: "stop" | "end";
   /** The longest time in ms that a server can ask us to wait. */
   readonly maxServerMs: number;
+}
+
+/** When to give up, by what the stream has shown. `null`: never. */
+export interface MaxAttempts {
+  /** It was never healthy. */
+  readonly neverHealthy: number | null;
+  /** It was, or one that waits with it. */
+  readonly onceHealthy: number | null;
+  /** It was, but this ending may be for good: an error or an answer that would be thrown at once at a first opening. */
+  readonly inDoubt: number | null;
 }
 
 /** What to do about a reason, as plain data. `stop`: the stream throws. `end`: the session and all its streams end. */
@@ -31,8 +44,12 @@ export type Policies = { readonly [R in BuiltInReason]?: Policy<R> } & { readonl
 
 /** The attempt that is to be decided on. */
 export interface Attempt {
-  /** Which unhealthy ending in a row this is for this reason, in this outage; from 1. */
+  /** Which unhealthy ending in a row this is for this reason; from 1. Another reason, a pause or a let-in begins a new row. */
   readonly number: number;
+  /** Which unhealthy ending of this outage it is, whatever the reasons; from 1. Delays grow with it. */
+  readonly ofOutage: number;
+  /** Whether the stream, or one that waits with it, was healthy before. */
+  readonly wasHealthy: boolean;
   /** The delay in ms before the last attempt of this outage, 0 if there was none. */
   readonly previousMs: number;
   /** Epoch ms, for dates that the server gave. */
@@ -105,12 +122,13 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const refresh = reason === "unauthenticated";
   if (refresh && !attempt.canRefresh) return { action: "end", why: `${reason}: no refresh is set` };
 
-  const { maxAttempts, whenExhausted, maxServerMs } = policy;
+  const { maxAttempts: given, whenExhausted, maxServerMs } = policy;
+  const maxAttempts = typeof given === "object" && given ? given[standingOf(disconnect, attempt)] : given;
   if (maxAttempts !== null && attempt.number > maxAttempts) {
     const attempts = maxAttempts === 1 ? "attempt" : "attempts";
     return { action: whenExhausted, why: `${reason}: gave up after ${maxAttempts} unhealthy ${attempts} in a row` };
   }
-  const delayMs = backoffMs(policy, attempt.number, attempt.random, attempt.previousMs);
+  const delayMs = backoffMs(policy, attempt.ofOutage, attempt.random, attempt.previousMs);
   const at = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : Number.NaN;
   if (Number.isNaN(at) && attempt.windowMs !== undefined && attempt.previousMs === 0 && isLoss(reason)) {
     const windowMs = Math.min(attempt.windowMs, maxServerMs);
@@ -128,13 +146,18 @@ export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attem
   const capped = floorMs < askedMs ? `, at most ${seconds(floorMs)}` : "";
   if ("reserved" in disconnect && disconnect.reserved && capped === "") {
     // As it is; but several in a row that are over at once would be a loop.
-    const leastMs = attempt.number === 1 ? 0 : Math.min(delayMs, shortestTicketMs);
+    const leastMs = attempt.ofOutage === 1 ? 0 : Math.min(delayMs, shortestTicketMs);
     const afterMs = Math.max(askedMs, leastMs);
     return { action: "reconnect", afterMs, refresh, why: `${reason}: reserved in ${seconds(askedMs)}` };
   }
   const afterMs = policy.jitter === "none" ? Math.max(floorMs, delayMs) : floorMs + delayMs;
   const why = `${reason}: server said ${seconds(askedMs)}${capped}, +${seconds(afterMs - floorMs)} jitter`;
   return { action: "reconnect", afterMs, refresh, why };
+}
+
+function standingOf({ source }: Disconnect, { wasHealthy }: Attempt): keyof MaxAttempts {
+  if (!wasHealthy) return "neverHealthy";
+  return source === "unknown" ? "inDoubt" : "onceHealthy";
 }
 
 /** After a pause. Who was offline was not alone: a whole network comes back in the same moment. */

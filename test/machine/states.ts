@@ -38,7 +38,8 @@ export const outage: Outage = {
   disconnect: network,
   attempts: 1,
   attemptsBefore: 0,
-  counts: { network: 1 },
+  endings: 1,
+  row: { kind: "network", number: 1 },
   previousMs: 1_000,
   gaveUp: false,
   told: ["network"],
@@ -53,7 +54,15 @@ export const waiting: Waiting = {
 
 /** A stream that is away, and was open once; `facts` says what is different. */
 export function stream(id: number, facts: Partial<StreamFacts> = {}): StreamFacts {
-  return { label: label(id), reopenable: true, resumes: false, returning: true, away: true, ...facts };
+  return {
+    label: label(id),
+    reopenable: true,
+    resumes: false,
+    returning: true,
+    away: true,
+    healthyAt: undefined,
+    ...facts,
+  };
 }
 
 /** A session that was connected once; `more` says where it stands. */
