@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: "#check", replacement: source("check/index.ts") },
       { find: "#transport-errors", replacement: source("disconnect/node-errors.ts") },
+      { find: "#connection", replacement: source("session/connection.ts") },
       { find: /^farewell$/, replacement: source("index.ts") },
       { find: /^farewell\/([\w-]+)$/, replacement: source("$1/index.ts") },
     ],

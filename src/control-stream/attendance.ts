@@ -82,6 +82,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
     });
     if (call !== own) return;
     call = undefined;
+    if (error !== undefined) session.look(); // what it was on may have been lost
     heartbeat.stop();
     // gRPC has a status for "no such service"; in Connect's protocol an HTTP 404 becomes the same.
     if (error instanceof ConnectError && error.code === Code.Unimplemented) known = "absent";

@@ -1,4 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
+import { connectionOf } from "#connection";
 import { classify } from "../disconnect/classify.js";
 import type { Disconnect } from "../disconnect/disconnect.js";
 import { errorOf } from "../disconnect/error-of.js";
@@ -47,15 +48,17 @@ export function createCore(transport: Transport, settings: Settings): Core {
   let nextId = 1;
   const listeners = createListeners(reportError);
   const notices = createNotices(settings);
+  const connection = connectionOf(transport, settings);
 
   const port: SessionPort = {
-    transport,
+    transport: connection.transport,
     clock,
     reportError,
     get streams() {
       return streams.values();
     },
     look() {
+      connection.look();
       const why = extensions.pause();
       if (why !== undefined) return driver.feed({ type: "paused", why });
       driver.consult();
@@ -85,13 +88,13 @@ export function createCore(transport: Transport, settings: Settings): Core {
     ...{ clock, extensions, tell: listeners.tell, carryOut: effects.carryOut },
     rules: { ...settings.rules, takesTurns: attached.some(({ turn }) => turn) },
   });
-  const way = extensions.through(transport);
+  const way = extensions.through(connection.transport);
 
   const core: Core = {
     ...{ driver, listeners, notices, extensions, transport: way, login: 0, reportError, retried },
     host: createStreamHost({
       ...{ ...settings, transport: way, driver, streams, extensions },
-      stateOfConnection: settings.connection,
+      connection: connection.look,
       name: notices.name,
       disturb: effects.disturb,
     }),

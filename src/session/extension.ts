@@ -28,7 +28,7 @@ export interface SessionPort {
   readonly clock: Clock;
   readonly streams: Iterable<SessionStream>;
   readonly reportError: (error: unknown) => void;
-  /** What `pause` answers may have changed. */
+  /** What `pause` answers may have changed, or the connection may have been lost. */
   look(): void;
   /** What `recall` answers may have changed. */
   consult(): void;

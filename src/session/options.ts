@@ -46,7 +46,10 @@ interface Options {
    * stream. Unary calls that are cut say nothing. @default "aborted"
    */
   readonly abortedMeans?: Reason;
-  /** The transport's `Http2SessionManager` (connect-node): tells a lost connection from a stream that was reset. */
+  /**
+   * The transport's `Http2SessionManager` (connect-node): tells a lost connection from a stream that was reset, and that a
+   * stream without an answer has gone with it. Its state is read once a second while a stream has no answer.
+   */
   readonly connection?: { state(): ConnectionState };
   /**
    * Who takes part in the session: the page and its tabs (`browser({ account })` of `farewell/browser`), the server's control

@@ -3,16 +3,14 @@ import type { Disconnect } from "../disconnect/disconnect.js";
 import { attemptAt, attemptOfVerdict } from "../machine/lost.js";
 import type { Moment } from "../machine/state.js";
 import { type Attempt, type Decision, decide, defaultPolicies, type ResolvedPolicies } from "../policy/policy.js";
-import type { ConnectionState } from "../ports/connection-state.js";
 import type { SessionStream, StreamHost } from "../stream/host.js";
 import type { Driver } from "./driver.js";
 import type { Attached } from "./extension.js";
 
-export interface StreamHostOptions extends Pick<StreamHost, "transport" | "clock" | "headersTimeoutMs"> {
+export interface StreamHostOptions extends Pick<StreamHost, "transport" | "clock" | "headersTimeoutMs" | "connection"> {
   readonly driver: Driver;
   readonly streams: Map<number, SessionStream>;
   readonly extensions: Required<Attached>;
-  readonly stateOfConnection: { state(): ConnectionState } | undefined;
   /** Names the ending of a stream whose last attempt was sent at `sentAt`. */
   readonly name: (evidence: Evidence, sentAt: number) => Disconnect | undefined;
   /** A connection has failed in this turn of the event loop. */
@@ -28,14 +26,7 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
     transport: options.transport,
     clock: options.clock,
     headersTimeoutMs: options.headersTimeoutMs,
-    connection() {
-      try {
-        return options.stateOfConnection?.state();
-      } catch (error) {
-        reportError(error);
-        return undefined;
-      }
-    },
+    connection: options.connection,
     joined(stream) {
       const { label, reopenable, resumes } = stream;
       const first = streams.size === 0;

@@ -26,7 +26,10 @@ function bundle(): string {
     bundle: true,
     format: "esm",
     platform: "browser",
-    alias: { "#transport-errors": fileURLToPath(new URL("../../src/disconnect/no-node-errors.ts", import.meta.url)) },
+    alias: {
+      "#transport-errors": fileURLToPath(new URL("../../src/disconnect/no-node-errors.ts", import.meta.url)),
+      "#connection": fileURLToPath(new URL("../../src/session/no-connection.ts", import.meta.url)),
+    },
     target: "es2022",
     write: false,
   });
