@@ -5,7 +5,7 @@ import { checkTime, checkWords } from "../check/words.js";
 import { builtInReasons } from "../disconnect/reasons.js";
 import type { Clock } from "../ports/clock.js";
 import { createAdmission } from "./admission/admission.js";
-import { createClosing } from "./admission/closing.js";
+import { type Closing, createClosing } from "./admission/closing.js";
 import { createReleaseHooks, type ReleaseHook } from "./admission/release-hooks.js";
 import { type Audit, createAudit } from "./audit/audit.js";
 import type { Counts } from "./audit/counters.js";
@@ -16,6 +16,7 @@ import { createPendingCalls } from "./inside/pending.js";
 import { rawRequestKey, rawRequestOf } from "./inside/raw-stream.js";
 import { createRegistry } from "./inside/registry.js";
 import type { DrainProgress, Report } from "./inside/report.js";
+import { createUnaryCalls, type UnaryCalls } from "./inside/unary-calls.js";
 import { type BouncerOptions, type BouncerSettings, checkBouncerOptions } from "./options.js";
 import { type Commands, createCommands } from "./verdict/commands.js";
 import { type ControlStreams, createControlStreams } from "./verdict/control-streams.js";
@@ -84,6 +85,8 @@ export interface BouncerParts {
   readonly clock: Clock;
   readonly audit: Audit;
   readonly controlStreams: ControlStreams;
+  readonly closing: Closing;
+  readonly calls: UnaryCalls;
 }
 
 const partsByBouncer = new WeakMap<Bouncer, BouncerParts>();
@@ -113,19 +116,19 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   const audit = createAudit(name, settings.logger, settings.reportError);
   const registry = createRegistry();
   const controlStreams = createControlStreams(registry);
-  const inside = { name, settings, clock, audit, registry, controlStreams, pending: createPendingCalls() };
+  const closing = createClosing();
+  const here = { registry, controlStreams, closing, pending: createPendingCalls(), calls: createUnaryCalls(clock) };
+  const inside = { name, settings, clock, audit, ...here };
   const verdicts = createVerdicts(inside);
   const commands = createCommands(verdicts, store, audit, clock);
-  const closing = createClosing();
   const hooks = createReleaseHooks(settings.releaseWithinMs, audit, clock);
-  const drain = createDrain({ ...inside, closing, verdicts });
+  const drain = createDrain({ ...inside, verdicts });
   const unsubscribe = store.subscribe(verdicts.hear);
   const bouncer: Bouncer = {
     ...commands,
     name,
     interceptor: createAdmission({
       ...inside,
-      closing,
       supersede: (loser, by) =>
         commands.supersede(loser, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
       expire: (stream) => commands.expire({ stream }, { message: "the credentials have expired" }, unbounded),

@@ -1,5 +1,17 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { drainOn, memoryStore, type Report, type Signal } from "../../src/server/index.js";
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
+import { classify } from "../../src/index.js";
+import {
+  AdminService,
+  adminService,
+  type DrainOnOptions,
+  type DrainOnReport,
+  drainOn,
+  memoryStore,
+  type Report,
+  type Signal,
+} from "../../src/server/index.js";
 import { createFakeStream } from "./fake-stream.js";
 import { openVenue } from "./venue.js";
 
@@ -64,6 +76,123 @@ test.each([
   expect(exit.mock.calls).toEqual([[code]]);
 });
 
+describe("a unary call that is worked on at the signal", () => {
+  /** A server whose unary calls take so many ms, or what a call's text says, and one of them under way. */
+  async function working(ms: number, options: DrainOnOptions = {}) {
+    const venue = openVenue({
+      say: async ({ text }, { signal: _ }) => {
+        await venue.clock.sleep(text === "" ? ms : Number(text));
+        return { id: 7 };
+      },
+    });
+    const chat = createClient(ChatService, venue.transport);
+    const say = (text = "") =>
+      chat.say({ text }, { headers: venue.headerOf({ user: "ann" }) }).then(
+        ({ id }) => id,
+        (error) => classify({ error }, { now: venue.clock.now() }),
+      );
+    const answer = say();
+    await venue.clock.settle();
+    drainOn([signal], venue.bouncer, options);
+    return { venue, say, answer };
+  }
+
+  test("is waited for, and answered, before the process ends", async () => {
+    const { venue, answer } = await working(3_000);
+    emit();
+    await venue.clock.advance(2_999);
+    expect(exit).not.toHaveBeenCalled();
+    await venue.clock.advance(1);
+    expect(await answer).toBe(7);
+    expect(exit.mock.calls).toEqual([[0]]);
+    expect(venue.clock.sleepers).toBe(0);
+  });
+
+  test("is waited for no longer than forceAfterMs, and the exit code says that it was not finished", async () => {
+    const { venue } = await working(60_000, { forceAfterMs: 2_000 });
+    emit();
+    await venue.clock.advance(1_999);
+    expect(exit).not.toHaveBeenCalled();
+    await venue.clock.advance(1);
+    expect(exit.mock.calls).toEqual([[1]]);
+    await venue.clock.advance(60_000);
+  });
+
+  test("is counted in the report, by whether it was finished", async () => {
+    const reports: DrainOnReport[] = [];
+    const onDrained = (report: DrainOnReport) => void reports.push(report);
+    const { venue, say } = await working(1_000, { forceAfterMs: 2_000, onDrained });
+    venue.enter({ user: "bob" });
+    void say("60000");
+    await venue.clock.settle();
+    emit();
+    await venue.clock.advance(2_000);
+    expect(reports).toMatchObject([{ matched: 1, told: 1, calls: { finished: 1, unfinished: 1 } }]);
+    await venue.clock.advance(60_000);
+  });
+
+  test("is waited for while the last streams are forced: all is over after overMs and forceAfterMs", async () => {
+    const { venue } = await working(60_000, { overMs: 10_000, forceAfterMs: 2_000 });
+    for (let count = 0; count < 10; count++) venue.enter({ user: `u${count}`, below: createFakeStream() });
+    await venue.clock.settle();
+    emit();
+    await venue.clock.advance(11_999);
+    expect(exit).not.toHaveBeenCalled();
+    await venue.clock.advance(1);
+    expect(exit.mock.calls).toEqual([[1]]);
+    await venue.clock.advance(60_000);
+  });
+
+  test("goes on being served while streams are ended in turn; then newcomers are refused, not cut", async () => {
+    const { venue, say } = await working(8_000, { overMs: 10_000, message: "Deploying", backAfterMs: 60_000 });
+    for (const user of ["ann", "bob"]) venue.enter({ user });
+    await venue.clock.settle();
+    const retryAt = new Date(venue.clock.now() + 60_000);
+    emit();
+    await venue.clock.advance(4_999);
+    const served = say("1");
+    await venue.clock.advance(1);
+    expect(await served).toBe(7);
+    expect(await say()).toMatchObject({ reason: "maintenance", message: "Deploying", retryAt, said: true });
+    expect(exit).not.toHaveBeenCalled();
+    await venue.clock.advance(3_000);
+    expect(exit.mock.calls).toEqual([[0]]);
+  });
+
+  test("is waited for, too, if the drain fails", async () => {
+    const { venue, answer } = await working(3_000);
+    vi.spyOn(venue.bouncer, "drain").mockRejectedValue(new Error("store down"));
+    emit();
+    await venue.clock.advance(2_999);
+    expect(exit).not.toHaveBeenCalled();
+    await venue.clock.advance(1);
+    expect([await answer, exit.mock.calls]).toEqual([7, [[1]]]);
+  });
+
+  test("by an admin is waited for as well", async () => {
+    const venue = openVenue();
+    const admin = createRouterTransport(
+      (router) =>
+        router.service(AdminService, {
+          ...adminService(venue.bouncer, { authorize: () => "root" }),
+          list: async () => {
+            await venue.clock.sleep(1_000);
+            return {};
+          },
+        }),
+      { router: { interceptors: [venue.bouncer.interceptor] } },
+    );
+    void createClient(AdminService, admin).list({});
+    await venue.clock.settle();
+    drainOn([signal], venue.bouncer);
+    emit();
+    await venue.clock.advance(999);
+    expect(exit).not.toHaveBeenCalled();
+    await venue.clock.advance(1);
+    expect(exit.mock.calls).toEqual([[0]]);
+  });
+});
+
 test("a second signal ends the process at once", async () => {
   const venue = openVenue();
   venue.enter({ user: "ann" });
@@ -99,7 +228,7 @@ test("waits for a drain that somebody else has begun, and then goes on with its 
   await venue.clock.advance(4_999);
   expect(reports).toEqual([]);
   await venue.clock.advance(5_001);
-  expect(reports).toEqual([await theirs]);
+  expect(reports).toEqual([{ ...(await theirs), calls: { finished: 0, unfinished: 0 } }]);
   expect(venue.failures).toEqual([]);
 });
 

@@ -54,15 +54,18 @@ export interface Venue {
 }
 
 type Subscribe = ServiceImpl<typeof ChatService>["subscribe"];
+type Say = ServiceImpl<typeof ChatService>["say"];
 
 /** @param options of the bouncer; `identified` is awaited before a caller is known */
 export function openVenue({
   identified,
   subscribe,
+  say = () => ({ id: 1 }),
   ...options
 }: Partial<BouncerOptions> & {
   readonly identified?: () => Promise<unknown>;
   readonly subscribe?: Subscribe;
+  readonly say?: Say;
 } = {}): Venue {
   const clock = createFakeClock();
   const failures: unknown[] = [];
@@ -92,7 +95,7 @@ export function openVenue({
     };
   const transport = createRouterTransport(
     (router) => {
-      router.service(ChatService, { subscribe: serve, say: () => ({ id: 1 }) });
+      router.service(ChatService, { subscribe: serve, say });
       router.service(ControlStreamService, controlStreamService(bouncer));
     },
     { router: { interceptors: [onALine, bouncer.interceptor] } },

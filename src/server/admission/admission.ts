@@ -1,7 +1,7 @@
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import { AdminService } from "../../gen/farewell/v1/admin_pb.js";
 import type { AdmittedStream } from "../inside/admitted-stream.js";
-import { rawRequestKey, rawStreamOf } from "../inside/raw-stream.js";
+import { type RawStream, rawRequestKey, rawStreamOf } from "../inside/raw-stream.js";
 import type { IncomingCall } from "../who/identity.js";
 import { createCallers } from "./callers.js";
 import { createEntrance } from "./entrance.js";
@@ -10,20 +10,33 @@ import { createRefusals } from "./refusals.js";
 
 /** Everything between a call's arrival and its handler. */
 export function createAdmission(parts: AdmissionParts): Interceptor {
-  const { settings, pending, audit, clock } = parts;
+  const { settings, pending, calls, closing, audit, clock } = parts;
   const refusals = createRefusals(audit, clock);
   const callers = createCallers(settings, refusals, audit, clock);
   const entrance = createEntrance(parts, callers, refusals);
 
+  /** Not inside, for it will be over by itself. */
+  async function checkUnary(call: IncomingCall, raw: RawStream | undefined): Promise<void> {
+    const { lastWords } = closing;
+    if (lastWords) {
+      raw?.retire();
+      refusals(call).refuse(lastWords);
+    }
+    await callers.check(await callers.identify(call), call);
+  }
+
   return (next) => async (request) => {
-    if (request.service.typeName === AdminService.typeName) return next(request); // it has a door of its own
+    const ownDoor = request.service.typeName === AdminService.typeName;
+    if (ownDoor && request.stream) return next(request);
     const rawRequest = request.contextValues.get(rawRequestKey);
     const raw = rawRequest && rawStreamOf(rawRequest);
-    const call = callOf(request, raw?.peer);
     if (!request.stream) {
-      await callers.check(await callers.identify(call), call); // not inside: it will be over by itself
-      return next(request);
+      return calls.work(raw, async () => {
+        if (!ownDoor) await checkUnary(callOf(request, raw?.peer), raw);
+        return next(request);
+      });
     }
+    const call = callOf(request, raw?.peer);
     const waiting = pending.enter();
     let admitted: AdmittedStream;
     try {

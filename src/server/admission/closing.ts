@@ -8,10 +8,15 @@ export interface Closing {
   /** @param words asked for each newcomer */
   close(words: () => Words): void;
   reopen(): void;
+  /** What unary calls are refused with as well, where the process is about to end. */
+  readonly lastWords: Words | undefined;
+  /** Refuses unary calls as well, for good. */
+  closeForAll(words: Words): void;
 }
 
 export function createClosing(): Closing {
   let refuseWith: (() => Words) | undefined;
+  let lastWords: Words | undefined;
   return {
     words: () => refuseWith?.(),
     get closed() {
@@ -22,6 +27,12 @@ export function createClosing(): Closing {
     },
     reopen() {
       refuseWith = undefined;
+    },
+    get lastWords() {
+      return lastWords;
+    },
+    closeForAll(words) {
+      lastWords = words;
     },
   };
 }

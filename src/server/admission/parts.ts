@@ -3,6 +3,7 @@ import type { Audit } from "../audit/audit.js";
 import type { AdmittedStream } from "../inside/admitted-stream.js";
 import type { PendingCalls } from "../inside/pending.js";
 import type { Registry } from "../inside/registry.js";
+import type { UnaryCalls } from "../inside/unary-calls.js";
 import type { Selector } from "../who/selector.js";
 import type { AcceptSettings } from "./accept.js";
 import type { CallerSettings } from "./callers.js";
@@ -18,6 +19,7 @@ export interface AdmissionParts {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly pending: PendingCalls;
+  readonly calls: UnaryCalls;
   readonly closing: Closing;
   readonly audit: Audit;
   /** Puts out a session that has lost its place to a newcomer, `by` its label. */

@@ -53,7 +53,7 @@ function overHttp2(stream: ServerHttp2Stream): RawStream {
         stream.once("finish", () => {
           // A connection that is destroyed takes along what nghttp2 had taken over but not written.
           finished = session !== undefined && !session.destroyed && !session.socket.destroyed;
-          void linger(stream, session);
+          if (!stream.readableEnded) void linger(stream, session);
         });
       }
     },
@@ -108,7 +108,7 @@ function overHttp1(request: IncomingMessage): RawStream {
     },
     onGone(listener) {
       const gone = () => {
-        socket.off("close", gone);
+        forget();
         request.off("end", gone);
         awaited.delete(request);
         if (awaited.size === 0) unsubscribe(finishing, noteFinished);
@@ -121,8 +121,7 @@ function overHttp1(request: IncomingMessage): RawStream {
         if (request.complete) gone();
         else request.once("end", gone); // the client is still sending
       });
-      if (socket.destroyed) queueMicrotask(gone);
-      else socket.once("close", gone);
+      const forget = onClose(socket, gone);
     },
     retire() {
       retiring = true;
@@ -131,6 +130,23 @@ function overHttp1(request: IncomingMessage): RawStream {
     cut: () => destroy(socket),
   };
   return raw;
+}
+
+const closings = new WeakMap<Socket, Set<() => void>>();
+
+/** Of many calls that are pipelined over one connection, only one listens to it. Returns the removal. */
+function onClose(socket: Socket, listener: () => void): () => void {
+  if (socket.destroyed) queueMicrotask(listener);
+  const there = closings.get(socket);
+  const listeners = there ?? new Set();
+  if (!there) {
+    closings.set(socket, listeners);
+    socket.once("close", () => {
+      for (const each of listeners) each();
+    });
+  }
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
 }
 
 /** By TCP RST, so that what a client does not read is not kept for it. Only TCP has one: TLS and Unix sockets close. */

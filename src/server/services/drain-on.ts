@@ -2,23 +2,36 @@ import { functionOr, invalid, numberIn, oneOf } from "../../check/invalid.js";
 import { type Bouncer, partsOf } from "../bouncer.js";
 import { DrainingError } from "../drain/drain.js";
 import { checkDrainOptions, type DrainOptions } from "../drain/options.js";
+import { announcementOf } from "../drain/slots.js";
 import type { Report } from "../inside/report.js";
+import type { UnaryOutcome } from "../inside/unary-calls.js";
+import type { Words } from "../words/words.js";
 
 /** A signal that asks a process to end. */
 export type Signal = (typeof knownSignals)[number];
 const knownSignals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const;
 
+/** What has come of a drain on a signal. */
+export interface DrainOnReport extends Report {
+  /** The unary calls that were worked on when the last stream was ended: what `forceAfterMs` was enough for, and the rest. */
+  readonly calls: UnaryOutcome;
+}
+
 /** What is done on a signal of the operating system. */
 export interface DrainOnOptions extends Omit<DrainOptions, "backAt" | "signal"> {
   /** When the service is back, counted from the signal, in ms. */
   readonly backAfterMs?: number;
-  /** Called when the drain is over. @default ends the process: exit code 0, or 1 if a stream was not told */
-  readonly onDrained?: (report: Report) => unknown;
+  /**
+   * Called when the drain is over. @default ends the process: exit code 0, or 1 if a stream was not told or a unary call was
+   * not finished
+   */
+  readonly onDrained?: (report: DrainOnReport) => unknown;
 }
 
 /**
  * Drains when the process gets a signal, such as SIGTERM from Kubernetes, whose grace period must be longer than `overMs`
- * and `forceAfterMs` together. A second signal ends the process at once. Returns the removal.
+ * and `forceAfterMs` together. When the last streams are ended, new unary calls are refused with `maintenance`, and those
+ * that are worked on are waited for, for `forceAfterMs`. A second signal ends the process at once. Returns the removal.
  *
  * @throws TypeError that names the option
  * @example
@@ -29,14 +42,15 @@ export function drainOn(
   bouncer: Bouncer,
   { backAfterMs, onDrained, ...options }: DrainOnOptions = {},
 ): () => void {
-  const { clock, audit, settings } = partsOf(bouncer);
+  const { clock, audit, settings, closing, calls } = partsOf(bouncer);
   if (!Array.isArray(signals) || signals.length === 0)
     throw invalid("signals", signals, 'an array such as ["SIGTERM"]');
   for (const signal of signals) oneOf("signals", signal, knownSignals);
-  checkDrainOptions(options, settings.forceAfterMs); // now, and not when it is too late
+  // Now, and not when it is too late.
+  const { overMs, forceAfterMs, message, localized } = checkDrainOptions(options, settings.forceAfterMs);
   if (backAfterMs !== undefined) numberIn("options.backAfterMs", backAfterMs, 0);
   functionOr("options.onDrained", onDrained);
-  const end = onDrained ?? ((report: Report) => process.exit(report.forced + report.failed > 0 ? 1 : 0));
+  const end = onDrained ?? ((report: DrainOnReport) => process.exit(isClean(report) ? 0 : 1));
   const off = () => {
     for (const signal of signals) process.off(signal, start);
   };
@@ -45,11 +59,16 @@ export function drainOn(
     if (begun) process.exit(1);
     begun = true;
     audit.note({ event: "signal", signal }, `draining on ${signal}`);
-    const backAt = backAfterMs === undefined ? {} : { backAt: new Date(clock.now() + backAfterMs) };
+    const backAt = backAfterMs === undefined ? undefined : clock.now() + backAfterMs;
+    const back = backAt === undefined ? {} : { backAt: new Date(backAt) };
+    const draining = drained({ ...options, ...back, by: options.by ?? signal });
+    const finishing = finishCalls(draining, announcementOf({ words: { ...maintenance, message, localized }, backAt }));
     try {
-      await end(await drained({ ...options, ...backAt, by: options.by ?? signal }));
+      const report = await draining;
+      await end({ ...report, calls: await finishing });
     } catch (error) {
       audit.failure(error, `the drain on ${signal} failed`);
+      await finishing;
       process.exit(1); // it was asked to end
     }
   };
@@ -62,6 +81,21 @@ export function drainOn(
       throw error;
     }
   };
+  /** Unary calls are served until the last streams are being ended: by plan, or sooner if nobody is left. */
+  const finishCalls = async (draining: Promise<Report>, lastWords: Words): Promise<UnaryOutcome> => {
+    const timer = new AbortController();
+    const planned = clock.sleep(overMs, timer.signal).catch(() => {}); // rejects only when not wanted any more
+    await Promise.race([draining.catch(() => {}), planned]);
+    timer.abort();
+    closing.closeForAll(lastWords);
+    return await calls.finish(forceAfterMs);
+  };
   for (const signal of signals) process.on(signal, start);
   return off;
+}
+
+const maintenance = { reason: "maintenance" } as const;
+
+function isClean({ forced, failed, calls }: DrainOnReport): boolean {
+  return forced + failed + calls.unfinished === 0;
 }
