@@ -12,6 +12,7 @@ import type { Counts } from "./audit/counters.js";
 import { createDrain } from "./drain/drain.js";
 import type { DrainOptions } from "./drain/options.js";
 import type { Stream } from "./inside/admitted-stream.js";
+import { createAway } from "./inside/away.js";
 import { createPendingCalls } from "./inside/pending.js";
 import { rawRequestKey, rawRequestOf } from "./inside/raw-stream.js";
 import { createRegistry } from "./inside/registry.js";
@@ -117,8 +118,8 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   const registry = createRegistry();
   const controlStreams = createControlStreams(registry);
   const closing = createClosing();
-  const here = { registry, controlStreams, closing, pending: createPendingCalls(), calls: createUnaryCalls(clock) };
-  const inside = { name, settings, clock, audit, ...here };
+  const here = { registry, away: createAway(clock), pending: createPendingCalls(), calls: createUnaryCalls(clock) };
+  const inside = { name, settings, clock, audit, controlStreams, closing, ...here };
   const verdicts = createVerdicts(inside);
   const commands = createCommands(verdicts, store, audit, clock);
   const hooks = createReleaseHooks(settings.releaseWithinMs, audit, clock);
@@ -132,7 +133,10 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       supersede: (loser, by) =>
         commands.supersede(loser, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
       expire: (stream) => commands.expire({ stream }, { message: "the credentials have expired" }, unbounded),
-      released: hooks.release,
+      released(admitted) {
+        here.away.left(admitted);
+        hooks.release(admitted);
+      },
     }),
     contextValues: (request) => createContextValues().set(rawRequestKey, rawRequestOf(request)),
     list: (selector = everybody) => registry.find(checkSelector(selector)).map(({ stream }) => stream),

@@ -79,9 +79,9 @@ describe("a restriction", () => {
   });
 });
 
-test("lifting forgets the bans under a key, nothing else, and tells whether there were any", async () => {
+test("lifting forgets what keeps out under a key, not what is said once, and tells whether there was any", async () => {
   const store = memoryStore();
-  const kick = restriction("user:ann", "kicked", now + 9_000);
+  const kick = restriction("user:ann", "kicked", now + 9_000, true);
   await store.record(entry([restriction("user:ann", "banned", now + 1_000), restriction("user:bob", "banned")]));
   await store.restrict(kick, now);
   expect(await store.lift("user:eve", now)).toBe(false);
@@ -89,6 +89,9 @@ test("lifting forgets the bans under a key, nothing else, and tells whether ther
   expect(await store.lift("user:ann", now)).toBe(false);
   expect(await store.restrictions(["user:ann"], now)).toEqual([kick]);
   expect(await store.restrictions(["user:bob"], now)).toHaveLength(1);
+  await store.record(entry([restriction("user:dan", "kicked", now + 1_000)])); // held
+  expect(await store.lift("user:dan", now)).toBe(true);
+  expect(await store.restrictions(["user:dan"], now)).toEqual([]);
   await store.record(entry([restriction("user:cat", "banned", now + 1_000)]));
   expect(await store.lift("user:cat", now + 1_000)).toBe(false); // it was over
 });

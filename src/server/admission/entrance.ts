@@ -58,6 +58,7 @@ export function createEntrance(parts: AdmissionParts, callers: Callers, refusals
         parts.released(admitted);
       });
       request.contextValues.set(admittedStreamKey, admitted);
+      parts.away.came(admitted);
       audit.admitted();
       expireInTime(admitted, parts);
       return admitted;

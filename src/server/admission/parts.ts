@@ -1,6 +1,7 @@
 import type { Clock } from "../../ports/clock.js";
 import type { Audit } from "../audit/audit.js";
 import type { AdmittedStream } from "../inside/admitted-stream.js";
+import type { Away } from "../inside/away.js";
 import type { PendingCalls } from "../inside/pending.js";
 import type { Registry } from "../inside/registry.js";
 import type { UnaryCalls } from "../inside/unary-calls.js";
@@ -18,6 +19,7 @@ export interface AdmissionParts {
   readonly settings: AdmissionSettings;
   readonly clock: Clock;
   readonly registry: Registry;
+  readonly away: Away;
   readonly pending: PendingCalls;
   readonly calls: UnaryCalls;
   readonly closing: Closing;

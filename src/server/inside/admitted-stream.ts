@@ -58,8 +58,11 @@ export interface AdmittedStream {
   refuse(): void;
 }
 
+/** A stream, and who its client is. */
+export type StreamOfClient = Pick<AdmittedStream, "stream" | "who">;
+
 /** Whose stream it is: a session's, which hears a verdict on whichever of its streams, or else the stream's own. */
-export function clientOf({ who, stream }: AdmittedStream): string {
+export function clientOf({ who, stream }: StreamOfClient): string {
   return who.session === undefined ? stream.id : JSON.stringify([who.user, who.session]);
 }
 

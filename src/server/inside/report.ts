@@ -1,8 +1,8 @@
-import type { AdmittedStream, Ending, Stream } from "./admitted-stream.js";
+import type { Ending, Stream, StreamOfClient } from "./admitted-stream.js";
 
 /** What has come of a verdict. `matched` is the sum of the next four. */
 export interface Report {
-  /** Streams that were inside and meant. */
+  /** Streams that were inside and meant; with `holdMs` also clients that had left a short while before. */
   readonly matched: number;
   /** Ended with the reason: all of it was handed to the operating system. */
   readonly told: number;
@@ -33,7 +33,7 @@ export interface DrainProgress {
 }
 
 /** What has become of each stream, in the order in which that was known. `matched`: nothing, for it is a dry run. */
-export type Endings = ReadonlyMap<AdmittedStream, Ending | "matched">;
+export type Endings = ReadonlyMap<StreamOfClient, Ending | "matched">;
 
 /** Counts how the streams have ended. */
 export function reportOf(endings: Endings, verdict: string | undefined, details: boolean): Report {

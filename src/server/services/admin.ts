@@ -43,10 +43,11 @@ export function adminService(
         const { streams, nextPageToken } = pageOf(all, pageSize, pageToken);
         return { streams: streams.map(streamMessage), nextPageToken, total: all.length };
       }),
-    kick: ({ selector, code, message, localized, options }, context) =>
+    kick: ({ selector, code, message, localized, options, hold }, context) =>
       audited(context, { selector: selectorFrom(selector), ...aboutOf(options) }, async (by) => {
         const words = { code, message, localized: localizedFrom(localized) };
-        return { outcome: outcomeMessage(await bouncer.kick(selectorFrom(selector), words, optionsFrom(options, by))) };
+        const how = { ...optionsFrom(options, by), holdMs: msFrom("hold", hold) };
+        return { outcome: outcomeMessage(await bouncer.kick(selectorFrom(selector), words, how)) };
       }),
     ban: ({ selector, until, code, message, localized, options }, context) =>
       audited(context, { selector: selectorFrom(selector), ...aboutOf(options) }, async (by) => {

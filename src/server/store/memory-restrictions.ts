@@ -4,7 +4,7 @@ import type { Restriction } from "./store.js";
 export interface MemoryRestrictions {
   /** How many keys something is kept under. */
   readonly size: number;
-  /** The newer word about the same thing replaces the older one. */
+  /** Of the same reason, the newer word replaces the older one. What is said once is not the same as what counts each time. */
   add(restriction: Restriction, now: number): void;
   of(keys: readonly string[], now: number): readonly Restriction[];
   remove(restriction: Restriction): void;
@@ -33,8 +33,9 @@ export function createMemoryRestrictions(): MemoryRestrictions {
       return byKey.size;
     },
     add(restriction, now) {
-      const { key, words } = restriction;
-      keep(key, [...counting(key, now).filter((old) => old.words.reason !== words.reason), restriction]);
+      const { key, words, once } = restriction;
+      const isOther = (old: Restriction) => old.words.reason !== words.reason || old.once !== once;
+      keep(key, [...counting(key, now).filter(isOther), restriction]);
     },
     of: (keys, now) => (byKey.size === 0 ? [] : keys.flatMap((key) => counting(key, now))),
     remove(restriction) {
@@ -46,7 +47,7 @@ export function createMemoryRestrictions(): MemoryRestrictions {
     },
     lift(key, now) {
       const all = counting(key, now);
-      const left = all.filter(({ words }) => words.reason !== "banned" && words.reason !== "throttled");
+      const left = all.filter(({ once }) => once);
       keep(key, left);
       return left.length < all.length;
     },

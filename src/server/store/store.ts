@@ -68,13 +68,13 @@ export type Awaitable<T> = T | Promise<T>;
 export interface Store {
   /** Writes a decision. Answers with the epoch, if it raised one. */
   record(entry: Entry): Awaitable<number | undefined>;
-  /** Adds a restriction to a verdict that was recorded before. */
+  /** Adds a restriction to a verdict that was recorded before. It replaces one with the same key, reason and `once`. */
   restrict(restriction: Restriction, now: number): Awaitable<void>;
   /** What counts against any of the keys now. */
   restrictions(keys: readonly string[], now: number): Awaitable<readonly Restriction[]>;
   /** A restriction that is said once was said. */
   consume(restriction: Restriction): Awaitable<void>;
-  /** Forgets what keeps out under a key: `banned` and `throttled`. Answers whether there was any. */
+  /** Forgets what keeps out under a key: all but what is said once. Answers whether there was any. */
   lift(key: string, now: number): Awaitable<boolean>;
   /** `undefined`: nothing was ever revoked. */
   epoch(user: string): Awaitable<Epoch | undefined>;

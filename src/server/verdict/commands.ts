@@ -7,7 +7,13 @@ import type { Report } from "../inside/report.js";
 import type { Store } from "../store/store.js";
 import { checkSelector, keyOf, type Selector } from "../who/selector.js";
 import type { Words, WordsOf } from "../words/words.js";
-import { type Attribution, checkAttribution, type VerdictOptions } from "./options.js";
+import {
+  type Attribution,
+  checkAttribution,
+  checkHoldOptions,
+  type HoldOptions,
+  type VerdictOptions,
+} from "./options.js";
 import type { NewRestriction } from "./reminders.js";
 import type { NewVerdict, Verdicts } from "./verdicts.js";
 
@@ -15,17 +21,18 @@ import type { NewVerdict, Verdicts } from "./verdicts.js";
 export interface Commands {
   /**
    * Puts clients out: `kicked`. Who did not hear it is told when it comes back. They may come back by a new
-   * decision of their user's, with the token that they have: `revoke` or `ban` if they must not.
+   * decision of their user's, with the token that they have: `revoke` or `ban` if they must not. With `holdMs` who comes within
+   * that time is put out as well.
    */
-  kick(selector: Selector, words?: WordsOf<"kicked">, options?: VerdictOptions): Promise<Report>;
+  kick(selector: Selector, words?: WordsOf<"kicked">, options?: HoldOptions): Promise<Report>;
   /** Puts clients out and keeps them out until `until`, or for good. The selector is one user, session or tag. */
   ban(selector: Selector, words?: WordsOf<"banned">, options?: VerdictOptions): Promise<Report>;
-  /** Lets in again whom a `ban` or a `throttle` keeps out. Answers whether there was one. Takes the same selector. */
+  /** Lets in again whom a `ban`, a `throttle` or a `holdMs` keeps out. Answers whether there was one. Takes the same selector. */
   lift(selector: Selector, attribution?: Attribution): Promise<boolean>;
   /** The same as `lift`, by the name that goes with `ban`. */
   unban(selector: Selector, attribution?: Attribution): Promise<boolean>;
   /** Puts clients out in favour of another session of the same account. The option `logins` does it by itself. */
-  supersede(selector: Selector, words?: WordsOf<"superseded">, options?: VerdictOptions): Promise<Report>;
+  supersede(selector: Selector, words?: WordsOf<"superseded">, options?: HoldOptions): Promise<Report>;
   /** Ends streams whose credentials have ended: the client refreshes them and comes back. */
   expire(selector: Selector, words?: WordsOf<"unauthenticated">, options?: VerdictOptions): Promise<Report>;
   /** Puts clients out until `retryAt`. With a `retryAt`, the selector is one user, session or tag. */
@@ -60,6 +67,14 @@ export function createCommands(verdicts: Verdicts, store: Store, audit: Audit, c
     return { key, until: end, once: false };
   }
 
+  /** Carries out what may be held against whoever comes within a while. */
+  async function carryOutAndHold(wanted: NewVerdict, options: HoldOptions = {}): Promise<Report> {
+    const [holdMs, rest] = checkHoldOptions(options);
+    if (holdMs === 0) return carryOut(wanted, rest);
+    const restrictions = [{ key: keyOf(wanted.selector), until: clock.now() + holdMs, once: false }];
+    return carryOut({ ...wanted, restrictions, holdMs }, rest);
+  }
+
   async function lift(selector: Selector, attribution: Attribution = {}): Promise<boolean> {
     const { by, note } = checkAttribution(attribution);
     const lifted = await store.lift(keyOf(selector), clock.now());
@@ -74,7 +89,7 @@ export function createCommands(verdicts: Verdicts, store: Store, audit: Audit, c
 
   return {
     async kick(selector, words, options) {
-      return carryOut({ selector: checkSelector(selector), words: checked("kicked", words) }, options);
+      return carryOutAndHold({ selector: checkSelector(selector), words: checked("kicked", words) }, options);
     },
     async ban(selector, words, options) {
       const key = keyOf(selector);
@@ -86,7 +101,7 @@ export function createCommands(verdicts: Verdicts, store: Store, audit: Audit, c
     unban: lift,
     async supersede(selector, words, options) {
       const said = checked("superseded", words);
-      return carryOut({ selector: checkSelector(selector), words: said }, options);
+      return carryOutAndHold({ selector: checkSelector(selector), words: said }, options);
     },
     async expire(selector, words, options) {
       return carryOut({ selector: checkSelector(selector), words: checked("unauthenticated", words) }, options);

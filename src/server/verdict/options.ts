@@ -19,6 +19,15 @@ export interface VerdictOptions {
   readonly note?: string | undefined;
 }
 
+/** How a verdict is carried out that may be held up for a while. */
+export interface HoldOptions extends VerdictOptions {
+  /**
+   * Who comes within so many ms is told the same, also who was between two attempts. The selector is then one user, session or
+   * tag. `lift` ends it. At most an hour: what lasts longer is a ban. @default 0
+   */
+  readonly holdMs?: number | undefined;
+}
+
 /** Who decided, and why. */
 export type Attribution = Pick<VerdictOptions, "by" | "note">;
 
@@ -57,6 +66,13 @@ export function checkVerdictOptions(
   }
   checkAttribution({ by, note });
   return { mode, forceAfterMs, dryRun, limit, details, by, note };
+}
+
+/** Takes `holdMs` out of the others. @throws TypeError that names the option. */
+export function checkHoldOptions(options: HoldOptions): readonly [number, VerdictOptions] {
+  objectOf("options", options);
+  const { holdMs = 0, ...rest } = options;
+  return [numberIn("options.holdMs", holdMs, 0, 3_600_000), rest];
 }
 
 /** @throws TypeError that names the option. */

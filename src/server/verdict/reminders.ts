@@ -1,4 +1,4 @@
-import type { AdmittedStream } from "../inside/admitted-stream.js";
+import type { StreamOfClient } from "../inside/admitted-stream.js";
 import type { Restriction } from "../store/store.js";
 import { claimKeyOf } from "../who/selector.js";
 import type { Verdict } from "../words/words.js";
@@ -14,10 +14,10 @@ export type NewRestriction = Omit<Restriction, "verdict" | "words">;
  * @param heard whether the client of a stream has heard the verdict
  */
 export function remindersFor(
-  streams: readonly AdmittedStream[],
+  streams: readonly StreamOfClient[],
   { at, selector, words }: Verdict,
   rememberMs: number,
-  heard: (admitted: AdmittedStream) => boolean,
+  heard: (admitted: StreamOfClient) => boolean,
 ): readonly NewRestriction[] {
   // What passes by itself, or is held against the user anyway, need not be.
   if (rememberMs === 0 || (words.reason !== "kicked" && words.reason !== "superseded")) return [];

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../ports/clock.js";
 import type { Audit } from "../audit/audit.js";
-import { type AdmittedStream, clientOf } from "../inside/admitted-stream.js";
+import { type AdmittedStream, clientOf, type Ending, type StreamOfClient } from "../inside/admitted-stream.js";
+import type { Away } from "../inside/away.js";
 import type { PendingCalls } from "../inside/pending.js";
 import type { Registry } from "../inside/registry.js";
 import { type Report, reportOf } from "../inside/report.js";
@@ -22,6 +23,8 @@ export interface NewVerdict {
   readonly words: Words;
   /** What is kept against whoever comes later. */
   readonly restrictions?: readonly NewRestriction[];
+  /** Who has left within so many ms is meant as well. */
+  readonly holdMs?: number;
   /** Revokes the tokens of this user: only streams with older ones are put out. */
   readonly revokes?: string;
 }
@@ -32,6 +35,8 @@ export interface Recording extends Attribution {
   readonly forceAfterMs: number;
   /** False: it is about the streams of this bouncer alone. */
   readonly everywhere: boolean;
+  /** Those who are meant, and have left. */
+  readonly away?: readonly StreamOfClient[];
 }
 
 /** Decides and carries out: record, tell, force, in that order. */
@@ -56,6 +61,7 @@ export interface VerdictParts {
   readonly settings: VerdictSettings;
   readonly clock: Clock;
   readonly registry: Registry;
+  readonly away: Away;
   readonly pending: PendingCalls;
   readonly controlStreams: ControlStreams;
   readonly audit: Audit;
@@ -73,13 +79,16 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   const { store, rememberMs } = settings;
   const evict = createEvict(parts.controlStreams, clock);
 
-  const record: Verdicts["record"] = async (wanted, found, { by, note, ...how }) => {
+  const record: Verdicts["record"] = async (wanted, found, { by, note, away = [], ...how }) => {
     const { selector, words, restrictions = [], revokes } = wanted;
     const verdict: Verdict = { id: randomUUID(), at: new Date(clock.now()), selector, words, by, note };
-    const reminders = remindersFor(found, verdict, rememberMs, () => how.mode !== "abort");
+    const reminders = [
+      ...remindersFor(found, verdict, rememberMs, () => how.mode !== "abort"),
+      ...remindersFor(away, verdict, rememberMs, () => true), // by a name that counts longer than the hold: only their own
+    ];
     const all = [...restrictions, ...reminders].map((restriction) => ({ ...restriction, verdict: verdict.id, words }));
     const epoch = await store.record({ verdict, restrictions: all, revokes, ...how, origin: name });
-    audit.verdict(verdict, found.length);
+    audit.verdict(verdict, found.length + away.length);
     return { verdict, epoch };
   };
 
@@ -87,7 +96,7 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   async function remind(verdict: Verdict, ended: Ended): Promise<void> {
     const { id, words } = verdict;
     const told = new Set([...ended].filter(([, ending]) => ending === "told").map(([admitted]) => clientOf(admitted)));
-    const heard = (admitted: AdmittedStream) => told.has(clientOf(admitted));
+    const heard = (admitted: StreamOfClient) => told.has(clientOf(admitted));
     const missed = remindersFor([...ended.keys()], verdict, rememberMs, heard).filter(({ once }) => once);
     try {
       for (const reminder of missed) await store.restrict({ ...reminder, verdict: id, words }, clock.now());
@@ -97,11 +106,14 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   }
 
   /** Tells and forces what was recorded, here or by another bouncer. */
-  async function execute({ verdict, epoch, mode, forceAfterMs }: Executed, details: boolean): Promise<Report> {
+  async function execute(
+    { verdict, epoch, mode, forceAfterMs, away = [] }: Executed,
+    details: boolean,
+  ): Promise<Report> {
     const streams = meantBy(verdict, epoch, parts);
     const ended = await evict(streams, { verdict, words: verdict.words, mode, forceAfterMs });
     if (mode === "tell") await remind(verdict, ended);
-    const report = reportOf(ended, verdict.id, details);
+    const report = reportOf(new Map([...ended, ...all(away, "left")]), verdict.id, details);
     audit.outcome(verdict, report);
     return report;
   }
@@ -113,13 +125,12 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
       const { selector, words } = wanted;
       const { dryRun, limit, details, ...how } = checkVerdictOptions(options, selector, settings);
       const found = registry.find(selector);
-      if (dryRun) {
-        const matched = new Map(found.map((admitted) => [admitted, "matched"] as const));
-        return { ...reportOf(matched, undefined, details), epoch: undefined };
-      }
-      if (found.length > limit) throw new LimitError(words.reason, found.length, limit);
-      const { verdict, epoch } = await record(wanted, found, { ...how, everywhere: true });
-      return { ...(await execute({ ...how, verdict, epoch }, details)), epoch };
+      const away = wanted.holdMs === undefined ? [] : parts.away.find(selector, wanted.holdMs, found);
+      const matched = all([...found, ...away], "matched");
+      if (dryRun) return { ...reportOf(matched, undefined, details), epoch: undefined };
+      if (matched.size > limit) throw new LimitError(words.reason, matched.size, limit);
+      const { verdict, epoch } = await record(wanted, found, { ...how, everywhere: true, away });
+      return { ...(await execute({ ...how, verdict, epoch, away }, details)), epoch };
     },
     hear(entry) {
       if (entry.origin === name || !entry.everywhere) return;
@@ -130,7 +141,15 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   };
 }
 
-type Executed = Pick<Recorded, "verdict" | "epoch" | "mode" | "forceAfterMs">;
+type Executed = Pick<Recorded, "verdict" | "epoch" | "mode" | "forceAfterMs"> & Pick<Recording, "away">;
+
+/** The same has become of all of them. */
+function all<E extends Ending | "matched">(
+  streams: readonly StreamOfClient[],
+  ending: E,
+): ReadonlyMap<StreamOfClient, E> {
+  return new Map(streams.map((stream) => [stream, ending]));
+}
 
 /** Whom a recorded verdict means, of those inside; who is on the way in will find it noted. */
 function meantBy(

@@ -35,7 +35,7 @@ describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => 
   });
 
   test("it kicks: dry, within a limit, by abort, and with the streams named", async () => {
-    const { server, admin, guests, bouncer } = await openOffice(own, name, { users: ["ann", "bob"] });
+    const { server, admin, guests, bouncer, knock } = await openOffice(own, name, { users: ["ann", "bob"] });
     const dry = await admin.kick({ ...ann, options: { dryRun: true, details: true } });
     expect(dry.outcome).toMatchObject({ matched: 1, told: 0, verdict: "", streams: [{ outcome: "matched" }] });
     expect(bouncer.count()).toBe(2);
@@ -50,6 +50,9 @@ describe.each(["node h2 connect", "node h2 grpc"] as const)("to %s,", (name) => 
     expect(outcome).toMatchObject({ matched: 1, told: 1, forced: 0, left: 0, failed: 0 });
     expect(outcome?.streams).toMatchObject([{ stream: { user: "ann", session: "ann-0" }, outcome: "told" }]);
     expect(await guests[0]?.end).toMatchObject({ reason: "kicked", code: "afk", message: "Idle", localized });
+    await admin.kick({ ...ann, message: "Idle", hold: { seconds: 600n } });
+    expect(await (await knock("ann", "ann-9")).end).toMatchObject({ reason: "kicked", message: "Idle" });
+    expect(await admin.lift(ann)).toMatchObject({ lifted: true });
     const cut = await admin.kick({ selector: { all: true }, options: { abort: true, limit: 1 } });
     expect(cut.outcome).toMatchObject({ matched: 1, told: 0, forced: 1, streams: [] });
     expect(await guests[1]?.end).toMatchObject({ reason: "kicked", code: undefined });
