@@ -1,5 +1,5 @@
 import { Code, ConnectError, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import { controlStream } from "../src/control-stream/index.js";
 import { createClient, createSession, disconnectOf, type Session, type SessionOptions } from "../src/index.js";
@@ -167,6 +167,64 @@ test("what was decided explains no stream that was sent after it", async () => {
     "streamLost: 1 unauthenticated",
     "streamLost: 1 aborted",
   ]);
+});
+
+describe("after a refresh", () => {
+  const minute = 60_000;
+
+  /** Two streams with credentials for a minute; one of them is refused, so that the session refreshes after half of it. */
+  async function refreshing(attend?: (service: ReturnType<typeof controlStreamService>) => typeof service) {
+    const start = clock.now();
+    let issuedAt = start;
+    bouncer = createBouncer({
+      identify: ({ method }) => {
+        calls.push([method.slice(method.indexOf("/") + 1), null]);
+        return { user: "u1", issuedAt: new Date(issuedAt), expiresAt: new Date(issuedAt + minute) };
+      },
+      clock,
+      heartbeatMs: 10_000,
+      reportError: note,
+    });
+    const service = controlStreamService(bouncer);
+    const refresh = async () => {
+      issuedAt = clock.now();
+    };
+    const { chat, lines } = open(attend?.(service) ?? service, { refresh });
+    const [kept, refused] = [collect(chat.subscribe({})), collect(chat.subscribe({}))];
+    await vi.waitFor(() => expect([kept, refused].every(({ messages }) => messages.length === 1)).toBe(true), patience);
+    await clock.advance(minute / 2);
+    const [, second] = bouncer.list().filter(({ method }) => method.endsWith("Subscribe"));
+    await bouncer.expire({ stream: second?.id });
+    await clock.advance(2_000);
+    expect(refused.messages).toHaveLength(2);
+    const lost = () => lines.filter((line) => line.startsWith("streamLost"));
+    expect(lost()).toEqual(["streamLost: 2 unauthenticated"]);
+    return { lost, opened: () => calls.filter(([method]) => method === "Open").length };
+  }
+
+  test("the control stream shows the new credentials, and the session's other streams outlive the old ones", async () => {
+    const { lost, opened } = await refreshing();
+    expect([opened(), bouncer.count()]).toEqual([2, 3]); // one took the other's place
+    await clock.advance(minute / 2);
+    expect(lost()).toHaveLength(1);
+    await clock.advance(minute);
+    expect(lost()).toContain("streamLost: 1 unauthenticated"); // nobody has refreshed again
+  });
+
+  test("a control stream that is refused leaves the old one in its place, and is asked for again", async () => {
+    let asked = 0;
+    const { lost, opened } = await refreshing((service) => ({
+      async *open(request, context) {
+        if (++asked === 2) throw toConnectError({ reason: "maintenance" });
+        yield* service.open?.(request, context) ?? [];
+      },
+    }));
+    expect([asked, bouncer.count()]).toEqual([2, 3]);
+    await clock.advance(minute / 2 - 5_000);
+    expect([asked, lost()]).toEqual([2, ["streamLost: 2 unauthenticated"]]); // the old one goes on
+    await clock.advance(2 * minute);
+    expect([asked > 2, opened() === asked]).toEqual([true, true]);
+  });
 });
 
 test("with limited logins a control stream that is late does not put out its own session", async () => {

@@ -20,6 +20,8 @@ export interface Attendance {
   readonly open: boolean;
   /** Opens it, unless it is there, or known not to be had. Resolves with its first answer, good or bad. */
   start(): Promise<void>;
+  /** Shows the server new credentials, by a call that takes the place of the one there as soon as it is welcomed. */
+  renew(): void;
   stop(): void;
   /** Nothing got through elsewhere either: that it failed says nothing about the server. */
   excuse(): void;
@@ -46,6 +48,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
   let known: Attendance["known"] = "unasked";
   let askAt = 0;
   let call: AbortController | undefined;
+  let successor: AbortController | undefined; // of the call, until it is welcomed
   let answered: Promise<void> = Promise.resolve();
 
   function start(): Promise<void> {
@@ -59,11 +62,21 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
     return answered;
   }
 
+  function renew(): void {
+    if (!call) {
+      if (wanted()) void start();
+      return;
+    }
+    successor?.abort();
+    successor = new AbortController();
+    void attend(successor, () => {});
+  }
+
   function stop(): void {
-    const own = call;
-    call = undefined; // first: what comes of the abort concerns nobody
+    const all = [call, successor];
+    call = successor = undefined; // first: what comes of the abort concerns nobody
     heartbeat.stop();
-    own?.abort();
+    for (const own of all) own?.abort();
   }
 
   async function attend(own: AbortController, answer: () => void): Promise<void> {
@@ -73,6 +86,12 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
       if (event.case === "welcome") {
         const { heartbeatInterval, returnWindow } = event.value;
         welcomed = true;
+        if (own === successor) {
+          const old = call;
+          call = own;
+          successor = undefined;
+          old?.abort();
+        }
         known = "welcomed";
         if (heartbeatInterval) heartbeat.every(durationMs(heartbeatInterval));
         session.setReturnWindow(returnWindow && durationMs(returnWindow));
@@ -80,6 +99,13 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
       } else hearEvent(session, event);
       heartbeat.heard();
     });
+    if (own === successor) {
+      // The one there goes on, until its credentials end.
+      successor = undefined;
+      if (error !== undefined) session.overheard(error);
+      if (wanted()) again.start(againMs * (1 + clock.random()), renew);
+      return;
+    }
     if (call !== own) return;
     call = undefined;
     if (error !== undefined) session.look(); // what it was on may have been lost
@@ -104,6 +130,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
       return call !== undefined;
     },
     start,
+    renew,
     stop,
     excuse() {
       askAt = 0;

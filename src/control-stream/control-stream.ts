@@ -94,6 +94,7 @@ function attach(session: SessionPort): Attached {
     stepped({ before, state }) {
       if (state.phase.status === "paused" && before.phase.status !== "paused") rest();
     },
+    refreshed: attendance.renew,
     restarted() {
       attendance.rename();
       patient = true;

@@ -11,17 +11,19 @@ import { type Audit, createAudit } from "./audit/audit.js";
 import type { Counts } from "./audit/counters.js";
 import { createDrain } from "./drain/drain.js";
 import type { DrainOptions } from "./drain/options.js";
-import type { Stream } from "./inside/admitted-stream.js";
+import type { AdmittedStream, Stream } from "./inside/admitted-stream.js";
 import { createAway } from "./inside/away.js";
 import { createPendingCalls } from "./inside/pending.js";
 import { rawRequestKey, rawRequestOf } from "./inside/raw-stream.js";
 import { createRegistry } from "./inside/registry.js";
+import { renewSession } from "./inside/renewal.js";
 import type { DrainProgress, Report } from "./inside/report.js";
 import { createUnaryCalls, type UnaryCalls } from "./inside/unary-calls.js";
 import { type BouncerOptions, type BouncerSettings, checkBouncerOptions } from "./options.js";
 import { type Commands, createCommands } from "./verdict/commands.js";
 import { type ControlStreams, createControlStreams } from "./verdict/control-streams.js";
 import { createVerdicts } from "./verdict/verdicts.js";
+import { checkCredentials, endOf, type NewCredentials } from "./who/credentials.js";
 import { checkSelector, type Selector } from "./who/selector.js";
 import { eventOf } from "./words/event-of.js";
 import type { Words } from "./words/words.js";
@@ -66,6 +68,15 @@ export interface Bouncer extends Commands {
   /** Tells clients by their control streams what will happen, `at` a time if it is known. Answers how many were told. */
   announce(selector: Selector, words: Words, at?: Date): number;
   /**
+   * Lets streams that are inside outlive the credentials that they were opened with: you have verified new ones, such as in
+   * the call that renews a token. A stream that has newer ones stays as it is. Answers how many were renewed. A client with a
+   * control stream does it by itself, once it has refreshed.
+   *
+   * @example
+   * bouncer.renew({ user, session }, { issuedAt: new Date(iat * 1000), expiresAt: new Date(exp * 1000) });
+   */
+  renew(selector: Selector, credentials: NewCredentials): number;
+  /**
    * Refuses newcomers with `maintenance` and ends all streams, spread over a time. Rejects with a `DrainingError` while
    * another one goes on, or keeps newcomers out.
    */
@@ -88,6 +99,8 @@ export interface BouncerParts {
   readonly controlStreams: ControlStreams;
   readonly closing: Closing;
   readonly calls: UnaryCalls;
+  /** Renews the session's streams with the credentials of its newest control stream. */
+  renewSession(newest: AdmittedStream): void;
 }
 
 const partsByBouncer = new WeakMap<Bouncer, BouncerParts>();
@@ -122,6 +135,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   const inside = { name, settings, clock, audit, controlStreams, closing, ...here };
   const verdicts = createVerdicts(inside);
   const commands = createCommands(verdicts, store, audit, clock);
+  const isGood = ({ who }: AdmittedStream) => endOf(who) > clock.now(); // renewed in the meantime
   const hooks = createReleaseHooks(settings.releaseWithinMs, audit, clock);
   const drain = createDrain({ ...inside, verdicts });
   const unsubscribe = store.subscribe(verdicts.hear);
@@ -132,7 +146,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       ...inside,
       supersede: (loser, by) =>
         commands.supersede(loser, { by, message: "signed in elsewhere" }, { ...unbounded, by: "logins" }),
-      expire: (stream) => commands.expire({ stream }, { message: "the credentials have expired" }, unbounded),
+      expire: (stream) => verdicts.carryOut({ ...expired, selector: { stream }, spares: isGood }, unbounded),
       released(admitted) {
         here.away.left(admitted);
         hooks.release(admitted);
@@ -158,13 +172,19 @@ export function createBouncer(options: BouncerOptions): Bouncer {
       const told = controlStreams.of(registry.find(selector));
       return controlStreams.post(told, eventOf("notice", words, clock.now(), at?.getTime()));
     },
+    renew(selector, credentials) {
+      const newest = checkCredentials(credentials);
+      return registry.find(checkSelector(selector)).filter((admitted) => admitted.renew(newest)).length;
+    },
     drain: drain.start,
     onRelease: hooks.add,
     close: unsubscribe,
   };
-  partsByBouncer.set(bouncer, inside);
+  partsByBouncer.set(bouncer, { ...inside, renewSession: (newest) => renewSession(newest, registry) });
   return bouncer;
 }
+
+const expired = { words: { reason: "unauthenticated", message: "the credentials have expired" } } as const;
 
 /** What follows from an option, or from a token, is not a slip of the pen. */
 const unbounded = { limit: Number.POSITIVE_INFINITY } as const;

@@ -53,6 +53,7 @@ export { memoryStore } from "./store/memory-store.js";
 export type { Awaitable, Entry, Epoch, LoginRequest, LoginResult, Restriction, Store } from "./store/store.js";
 export { LimitError } from "./verdict/limit-error.js";
 export type { HoldOptions, VerdictOptions } from "./verdict/options.js";
+export type { NewCredentials } from "./who/credentials.js";
 export { type Identify, type Identity, type IncomingCall, identityOf } from "./who/identity.js";
 export type { Selector } from "./who/selector.js";
 export { verdictOf } from "./words/goodbye.js";

@@ -1,41 +1,11 @@
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { classify } from "../../src/index.js";
+import { describe, expect, test } from "vitest";
 import { ControlStreamService, controlStreamService } from "../../src/server/index.js";
+import { attend } from "./attend.js";
 import { createFakeStream } from "./fake-stream.js";
-import { type Caller, openVenue, type Venue } from "./venue.js";
+import { openVenue } from "./venue.js";
 
 const claim = "0123456789abcdef";
-
-/** A raw client's control stream: everything that it hears, as text. */
-function attend(venue: Venue, caller: Caller) {
-  const heard: string[] = [];
-  const gone = new AbortController();
-  onTestFinished(() => gone.abort());
-  const seconds = (span?: { readonly seconds: bigint; readonly nanos: number }) =>
-    span && `${Number(span.seconds) + span.nanos / 1e9} s`;
-  const end = (async () => {
-    try {
-      const stream = createClient(ControlStreamService, venue.transport).open(
-        {},
-        { headers: venue.headerOf(caller), signal: gone.signal },
-      );
-      for await (const { event } of stream) {
-        if (event.case === "welcome") {
-          heard.push(`welcome: ${seconds(event.value.heartbeatInterval)}, ${seconds(event.value.returnWindow)}`);
-        } else if (event.case === "notice" || event.case === "verdict") {
-          const { disconnect, message } = event.value;
-          const after = event.case === "notice" && event.value.after ? ` in ${seconds(event.value.after)}` : "";
-          heard.push(`${event.case}: ${disconnect?.reason.case} "${message}"${after}`);
-        } else heard.push(String(event.case));
-      }
-      return undefined;
-    } catch (error) {
-      return classify({ error }, { now: venue.clock.now() });
-    }
-  })();
-  return { heard, end, leave: () => gone.abort() };
-}
 
 describe("a control stream", () => {
   test("is welcomed first, with the interval and the return window", async () => {

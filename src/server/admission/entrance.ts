@@ -8,6 +8,7 @@ import {
 } from "../inside/admitted-stream.js";
 import type { PendingCall } from "../inside/pending.js";
 import type { RawStream } from "../inside/raw-stream.js";
+import { atExpiry } from "../inside/renewal.js";
 import type { IncomingCall, Who } from "../who/identity.js";
 import { createTickets } from "./accept.js";
 import type { Callers } from "./callers.js";
@@ -77,11 +78,8 @@ function createDescriptions(bouncer: string, clock: Clock) {
   };
 }
 
-function expireInTime({ who, stream, life }: AdmittedStream, { clock, audit, expire }: AdmissionParts): void {
-  const { expiresAt } = who;
-  if (expiresAt === undefined) return;
-  clock.sleep(Math.max(1, expiresAt - clock.now()), life).then(
-    () => void expire(stream.id).catch((error) => audit.failure(error, "a stream could not be expired")),
-    () => {}, // it is gone
-  );
+function expireInTime(admitted: AdmittedStream, { clock, audit, expire }: AdmissionParts): void {
+  atExpiry(admitted, { clock, aheadMs: 0 }, () => {
+    expire(admitted.stream.id).catch((error) => audit.failure(error, "a stream could not be expired"));
+  });
 }

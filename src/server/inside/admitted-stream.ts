@@ -6,6 +6,7 @@ import {
   type StreamRequest,
   type StreamResponse,
 } from "@connectrpc/connect";
+import { areOlder, type Credentials } from "../who/credentials.js";
 import type { Who } from "../who/identity.js";
 import { createInterruption } from "./interruption.js";
 import type { RawStream } from "./raw-stream.js";
@@ -39,6 +40,7 @@ export type Ending = "told" | "forced" | "left" | "failed";
 /** One stream, and all that can be done about it. */
 export interface AdmittedStream {
   readonly stream: Stream;
+  /** Whose it is, with the newest credentials that were shown for it. */
   readonly who: Who;
   /** The error that it was put out with. */
   readonly goodbye: ConnectError | undefined;
@@ -50,6 +52,10 @@ export interface AdmittedStream {
   run(next: Next, request: StreamRequest): Promise<StreamResponse>;
   /** Ends it with the error, behind what was sent before. The handler's signal is aborted with it. Only once. */
   tell(goodbye: ConnectError): void;
+  /** New credentials were verified. False: it was put out or has left, or has newer ones. */
+  renew(credentials: Partial<Credentials>): boolean;
+  /** Calls `listener` after each renewal. */
+  onRenewal(listener: () => void): void;
   /** Its connection takes no further calls. */
   retire(): void;
   /** Ends it by force. Without a raw stream nothing can: it stays until its transport lets go. */
@@ -82,18 +88,21 @@ export function streamOf(values: ContextValues): Stream | undefined {
 }
 
 /**
+ * @param whoAtFirst as the call that opened it says
  * @param raw `undefined` where there is none, as with an in-memory transport: then a stream is gone when its end was read
  * @param late gets what a handler throws after its client was put out, for there is nobody else to tell
  */
 export function createAdmittedStream(
   stream: Stream,
-  who: Who,
+  whoAtFirst: Who,
   raw: RawStream | undefined,
   late: (error: unknown) => void,
 ): AdmittedStream {
   const interruption = createInterruption();
   const life = new AbortController();
   const leave = () => life.abort();
+  const renewed: (() => void)[] = [];
+  let who = whoAtFirst;
   let wasCut = false;
   const gone = new Promise<Ending>((resolve) => {
     const settle = () => {
@@ -107,7 +116,9 @@ export function createAdmittedStream(
 
   return {
     stream,
-    who,
+    get who() {
+      return who;
+    },
     gone,
     life: life.signal,
     get goodbye() {
@@ -115,6 +126,14 @@ export function createAdmittedStream(
     },
     run: (next, request) => serve(next, request, interruption, read, late),
     tell: interruption.end,
+    renew(credentials) {
+      const newest = { ...who, ...credentials };
+      if (interruption.error || life.signal.aborted || areOlder(newest, who)) return false;
+      who = newest;
+      for (const listener of renewed) listener();
+      return true;
+    },
+    onRenewal: (listener) => void renewed.push(listener),
     retire: () => raw?.retire(),
     cut(error) {
       interruption.end(error);

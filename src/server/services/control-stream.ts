@@ -3,6 +3,7 @@ import { ControlStreamService } from "../../gen/farewell/v1/control_stream_pb.js
 import type { Clock } from "../../ports/clock.js";
 import { type Bouncer, partsOf } from "../bouncer.js";
 import { type AdmittedStream, admittedStreamKey } from "../inside/admitted-stream.js";
+import { atExpiry } from "../inside/renewal.js";
 import type { ControlStreams } from "../verdict/control-streams.js";
 import { type Event, eventOf } from "../words/event-of.js";
 import { duration } from "../words/to-connect-error.js";
@@ -18,7 +19,7 @@ export { ControlStreamService };
  * router.service(ControlStreamService, controlStreamService(bouncer));
  */
 export function controlStreamService(bouncer: Bouncer): ServiceImpl<typeof ControlStreamService> {
-  const { clock, controlStreams, settings } = partsOf(bouncer);
+  const { clock, controlStreams, settings, renewSession } = partsOf(bouncer);
   const { heartbeatMs, windowMs } = settings;
   const heartbeatInterval = duration(heartbeatMs);
   const returnWindow = windowMs === undefined ? {} : { returnWindow: duration(windowMs) };
@@ -31,6 +32,7 @@ export function controlStreamService(bouncer: Bouncer): ServiceImpl<typeof Contr
       admitted.life.addEventListener("abort", close, { once: true }); // a stalled reader never resumes the generator
       signal.addEventListener("abort", news.wake, { once: true });
       announceExpiry(admitted, controlStreams, clock);
+      renewSession(admitted);
       try {
         yield { event: { case: "welcome", value: { heartbeatInterval, ...returnWindow } } };
         for (;;) {
@@ -60,13 +62,10 @@ async function isSilent(news: News<unknown>, ms: number, clock: Clock): Promise<
 
 /** Credentials that end are announced so many ms before. */
 const expiryNoticeMs = 60_000;
+const expiring = { reason: "unauthenticated", message: "the credentials will expire" } as const;
 
 function announceExpiry(admitted: AdmittedStream, controlStreams: ControlStreams, clock: Clock): void {
-  const { expiresAt } = admitted.who;
-  if (expiresAt === undefined) return;
-  const words = { reason: "unauthenticated", message: "the credentials will expire" } as const;
-  clock.sleep(Math.max(0, expiresAt - expiryNoticeMs - clock.now()), admitted.life).then(
-    () => controlStreams.post([admitted], eventOf("notice", words, clock.now(), expiresAt)),
-    () => {}, // it is gone
-  );
+  atExpiry(admitted, { clock, aheadMs: expiryNoticeMs }, (expiresAt) => {
+    controlStreams.post([admitted], eventOf("notice", expiring, clock.now(), expiresAt));
+  });
 }

@@ -25,6 +25,8 @@ export interface NewVerdict {
   readonly restrictions?: readonly NewRestriction[];
   /** Who has left within so many ms is meant as well. */
   readonly holdMs?: number;
+  /** Who is spared after all, when it is carried out. */
+  readonly spares?: ((admitted: AdmittedStream) => boolean) | undefined;
   /** Revokes the tokens of this user: only streams with older ones are put out. */
   readonly revokes?: string;
 }
@@ -106,11 +108,10 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   }
 
   /** Tells and forces what was recorded, here or by another bouncer. */
-  async function execute(
-    { verdict, epoch, mode, forceAfterMs, away = [] }: Executed,
-    details: boolean,
-  ): Promise<Report> {
-    const streams = meantBy(verdict, epoch, parts);
+  async function execute(executed: Executed, details: boolean): Promise<Report> {
+    const { verdict, epoch, mode, forceAfterMs, away = [], spares } = executed;
+    const meant = meantBy(verdict, epoch, parts);
+    const streams = spares ? meant.filter((admitted) => !spares(admitted)) : meant;
     const ended = await evict(streams, { verdict, words: verdict.words, mode, forceAfterMs });
     if (mode === "tell") await remind(verdict, ended);
     const report = reportOf(new Map([...ended, ...all(away, "left")]), verdict.id, details);
@@ -122,7 +123,7 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
     record,
     evict,
     async carryOut(wanted, options = {}) {
-      const { selector, words } = wanted;
+      const { selector, words, spares } = wanted;
       const { dryRun, limit, details, ...how } = checkVerdictOptions(options, selector, settings);
       const found = registry.find(selector);
       const away = wanted.holdMs === undefined ? [] : parts.away.find(selector, wanted.holdMs, found);
@@ -130,7 +131,7 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
       if (dryRun) return { ...reportOf(matched, undefined, details), epoch: undefined };
       if (matched.size > limit) throw new LimitError(words.reason, matched.size, limit);
       const { verdict, epoch } = await record(wanted, found, { ...how, everywhere: true, away });
-      return { ...(await execute({ ...how, verdict, epoch, away }, details)), epoch };
+      return { ...(await execute({ ...how, verdict, epoch, away, spares }, details)), epoch };
     },
     hear(entry) {
       if (entry.origin === name || !entry.everywhere) return;
@@ -141,7 +142,9 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   };
 }
 
-type Executed = Pick<Recorded, "verdict" | "epoch" | "mode" | "forceAfterMs"> & Pick<Recording, "away">;
+type Executed = Pick<Recorded, "verdict" | "epoch" | "mode" | "forceAfterMs"> &
+  Pick<Recording, "away"> &
+  Pick<NewVerdict, "spares">;
 
 /** The same has become of all of them. */
 function all<E extends Ending | "matched">(
