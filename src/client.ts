@@ -1,18 +1,37 @@
-import type { DescMessage, DescMethodStreaming, DescService, Message, MessageInitShape } from "@bufbuild/protobuf";
+import {
+  clone,
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodStreaming,
+  type DescService,
+  type Message,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
 import {
   type CallOptions,
   type Client,
   createClient as createConnectClient,
   type Transport,
 } from "@connectrpc/connect";
-import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { checkClient } from "#check";
 import type { SessionArguments, SessionOptions } from "./session/options.js";
 import { createSession } from "./session/session.js";
 import type { Session } from "./session/types.js";
+import { type StreamHooks, tie } from "./stream/hooks.js";
 
-/** Connect's own client type, and the session behind it. `$` cannot occur in the name of a method. */
-export type FarewellClient<S extends DescService> = Client<S> & { readonly $session: Session };
+/** Connect's own options of a call, and what it may hear of its own stream. */
+export interface StreamCallOptions extends CallOptions, StreamHooks {}
+
+/**
+ * Connect's own client type, with {@link StreamHooks} beside the options of streams, and the session behind it. `$` cannot
+ * occur in the name of a method.
+ */
+export type FarewellClient<S extends DescService> = {
+  [M in keyof Client<S>]: Client<S>[M] extends (input: infer I, options?: CallOptions) => AsyncIterable<infer O>
+    ? (input: I, options?: StreamCallOptions) => AsyncIterable<O>
+    : Client<S>[M];
+} & { readonly $session: Session };
 
 /**
  * Connect's `createClient`, with streams that come back. Takes a session, or makes one of a plain transport. Leaving a
@@ -41,15 +60,21 @@ export function createClient<S extends DescService>(
   for (const method of service.methods) {
     const { localName, methodKind } = method;
     if (methodKind !== "server_streaming" && methodKind !== "bidi_streaming") continue;
-    client[localName] = (input: never, options?: CallOptions) =>
+    client[localName] = (input: never, options?: StreamCallOptions) =>
       stream(
         session,
         method as DescMethodStreaming,
-        methodKind === "bidi_streaming" ? input : createAsyncIterable([input]),
+        methodKind === "bidi_streaming" ? input : requestOf(method, input),
         options,
       );
   }
-  return Object.assign(client, { $session: session }) as unknown as FarewellClient<S>;
+  // Not among the methods, for who wraps them all.
+  return Object.defineProperty(client, "$session", { value: session }) as unknown as FarewellClient<S>;
+}
+
+/** The request as it is when it is first asked for: at the call. */
+async function* requestOf({ input }: DescMethod, request: MessageInitShape<DescMessage>): AsyncGenerator<Message> {
+  yield clone(input, create(input, request));
 }
 
 function isSession(transport: Transport | Session): transport is Session {
@@ -61,7 +86,7 @@ function stream(
   session: Session,
   method: DescMethodStreaming,
   input: AsyncIterable<MessageInitShape<DescMessage>>,
-  options: CallOptions = {},
+  options: StreamCallOptions = {},
 ): AsyncIterable<Message> {
   const { signal, timeoutMs, headers, contextValues, onHeader, onTrailer } = options;
   const controller = new AbortController();
@@ -69,7 +94,11 @@ function stream(
   const free = () => signal?.removeEventListener("abort", relay);
   if (signal?.aborted) relay();
   else signal?.addEventListener("abort", relay);
-  const opening = session.stream(method, controller.signal, timeoutMs, headers, input, contextValues);
+  const iterable = { [Symbol.asyncIterator]: () => iterator };
+  const opening = session.stream(method, controller.signal, timeoutMs, headers, input, contextValues, (label) =>
+    tie(iterable, label, options),
+  );
+  let failed = false;
   let opened: Promise<void> | undefined;
   let messages: AsyncIterator<Message> | undefined;
   let trailer: Headers | undefined;
@@ -96,9 +125,12 @@ function stream(
     }
     return result;
   };
-  const fail = (error: unknown) => {
+  const fail = (error: unknown): IteratorReturnResult<undefined> => {
     free();
     controller.abort(); // `onHeader` may have thrown: nobody reads on
+    trailer = undefined;
+    if (failed) return { done: true, value: undefined }; // thrown once, as from a generator
+    failed = true;
     throw error;
   };
   const leave = () => {
@@ -117,5 +149,5 @@ function stream(
       throw error;
     },
   };
-  return { [Symbol.asyncIterator]: () => iterator };
+  return iterable;
 }

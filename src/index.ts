@@ -1,4 +1,4 @@
-export { createClient, type FarewellClient } from "./client.js";
+export { createClient, type FarewellClient, type StreamCallOptions } from "./client.js";
 export { type ClassifyOptions, classify, type Evidence } from "./disconnect/classify.js";
 export type {
   AppReason,
@@ -36,4 +36,5 @@ export type { MethodEntry, SessionOptions } from "./session/options.js";
 export { type RetryOptions, retried, retriedIdempotent } from "./session/retried.js";
 export { createSession } from "./session/session.js";
 export type { Session } from "./session/types.js";
+export { type StreamHooks, streamOf } from "./stream/hooks.js";
 export { type BidiStreamOptions, method, type ServerStreamOptions } from "./stream/method.js";

@@ -15,7 +15,8 @@ import type { Session, SessionEvents } from "../src/index.js";
 export interface ServedStream {
   readonly request: SubscribeRequest;
   readonly context: HandlerContext;
-  send(id: number): void;
+  /** @param text @default `message ${id}` */
+  send(id: number, text?: string): void;
   /** Ends it: cleanly, or with an error. */
   end(error?: unknown): void;
   /** Whether its handler has ended. */
@@ -45,7 +46,8 @@ export function createInMemoryServer(more: (router: ConnectRouter) => void = () 
       router.rpc(ChatService.method.subscribe, async function* (request, context) {
         const refusal = server.refuse?.(request, streams.length);
         let wake = () => {};
-        const inbox: ({ id: number } | { error: unknown })[] = refusal === undefined ? [] : [{ error: refusal }];
+        const inbox: ({ id: number; text: string } | { error: unknown })[] =
+          refusal === undefined ? [] : [{ error: refusal }];
         let over = false;
         const put = (item: (typeof inbox)[number]) => {
           inbox.push(item);
@@ -54,7 +56,7 @@ export function createInMemoryServer(more: (router: ConnectRouter) => void = () 
         streams.push({
           request,
           context,
-          send: (id) => put({ id }),
+          send: (id, text = `message ${id}`) => put({ id, text }),
           end: (error) => put({ error }),
           get over() {
             return over || context.signal.aborted; // a generator that nobody pulls any more stays where it is
@@ -65,7 +67,7 @@ export function createInMemoryServer(more: (router: ConnectRouter) => void = () 
           for (;;) {
             const item = inbox.shift();
             if (item === undefined) await new Promise<void>((resolve) => (wake = resolve));
-            else if ("id" in item) yield { id: item.id, text: `message ${item.id}` };
+            else if ("id" in item) yield item;
             else if (item.error === undefined) return;
             else throw item.error;
           }
@@ -102,7 +104,7 @@ export function listen(session: Session): { readonly lines: string[]; readonly e
     streamOpened: ({ stream }) => `${stream.id}`,
     streamLost: ({ stream, disconnect }) => `${stream.id} ${disconnect.reason}`,
     streamReopened: ({ stream, gap }) => `${stream.id} gap ${gap}`,
-    streamGap: ({ stream, missed }) => `${stream.id} missed ${missed}`,
+    streamGap: ({ stream, missed, reset }) => `${stream.id} missed ${missed ?? "?"}${reset ? ", reset" : ""}`,
     streamEnded: ({ stream, outcome }) => `${stream.id} ${outcome}`,
   };
   for (const type of Object.keys(types) as (keyof typeof types)[]) {

@@ -1,12 +1,15 @@
+import type { DescService } from "@bufbuild/protobuf";
 import type { Client, Transport } from "@connectrpc/connect";
 import { expectTypeOf, test } from "vitest";
-import { ChatService, type Message } from "../examples/gen/chat/v1/chat_pb.js";
+import { ChatService, type Message, type SayResponse } from "../examples/gen/chat/v1/chat_pb.js";
 import type { sessionOptions } from "../src/check/session.js";
 import {
   createClient,
   createSession,
   type Disconnect,
   disconnectOf,
+  type FarewellClient,
+  type Gap,
   method,
   type Policies,
   type Reason,
@@ -14,6 +17,8 @@ import {
   retriedIdempotent,
   type Session,
   type SessionOptions,
+  type StreamLabel,
+  streamOf,
 } from "../src/index.js";
 
 declare const transport: Transport;
@@ -28,6 +33,22 @@ test("a client has the types of Connect's own, and the session", () => {
   expectTypeOf(createSession(transport)).toExtend<Transport>();
   // @ts-expect-error a field that the request does not have
   chat.subscribe({ rom: "lobby" });
+});
+
+test("a stream's call has options for its own losses, and a unary call has none", () => {
+  const chat = createClient(ChatService, session);
+  chat.subscribe({}, { onHeader: () => {}, onReopened: ({ gap }) => expectTypeOf(gap).toEqualTypeOf<Gap>() });
+  chat.talk((async function* () {})(), {
+    onLost: ({ disconnect }) => expectTypeOf(disconnect).toEqualTypeOf<Disconnect>(),
+    onGap: ({ missed }) => expectTypeOf(missed).toEqualTypeOf<number | undefined>(),
+  });
+  // @ts-expect-error nothing of it comes back
+  chat.say({}, { onLost: () => {} });
+  // @ts-expect-error no such option
+  chat.subscribe({}, { onGaps: () => {} });
+  expectTypeOf(streamOf(chat.subscribe({}))).toEqualTypeOf<StreamLabel | undefined>();
+  const takes = <S extends DescService>(client: FarewellClient<S>): FarewellClient<S> => client;
+  expectTypeOf(takes(chat).say).returns.toEqualTypeOf<Promise<SayResponse>>();
 });
 
 test("a Disconnect is a union by reason", () => {

@@ -8,8 +8,17 @@ export function checkMethod(method: DescMethod, options: unknown): void {
     throw invalid("method", kind ?? method, "a server-streaming or bidi-streaming method, such as Service.method.name");
   }
   const at = `method(${pathOf(method)})`;
-  const known = ["endless", "idleTimeoutMs", "position", "resume", ...(kind === "server_streaming" ? ["finite"] : [])];
-  const { endless = false, finite = false, idleTimeoutMs, position, resume } = objectOf(at, options, known);
+  const finiteToo = kind === "server_streaming" ? ["finite"] : [];
+  const known = ["endless", "idleTimeoutMs", "position", "restart", "resume", "run", ...finiteToo];
+  const {
+    endless = false,
+    finite = false,
+    idleTimeoutMs,
+    position,
+    restart,
+    resume,
+    run,
+  } = objectOf(at, options, known);
   for (const [name, flag] of Object.entries({ endless, finite })) {
     if (typeof flag !== "boolean") throw invalid(`${at}.${name}`, flag, "true or false");
   }
@@ -17,6 +26,12 @@ export function checkMethod(method: DescMethod, options: unknown): void {
   if (idleTimeoutMs !== undefined) numberIn(`${at}.idleTimeoutMs`, idleTimeoutMs, 1);
   functionOr(`${at}.position`, position);
   functionOr(`${at}.resume`, resume);
+  functionOr(`${at}.run`, run);
+  functionOr(`${at}.restart`, restart);
+  if (run && !position)
+    throw invalid(`${at}.run`, run, "a position beside it: runs are told apart where positions are");
+  if (restart && !resume)
+    throw invalid(`${at}.restart`, restart, "a resume beside it: only its position can be refused");
   if (kind === "bidi_streaming" && !resume)
     throw invalid(`${at}.resume`, resume, "a function that opens the new stream");
 }

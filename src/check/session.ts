@@ -34,7 +34,8 @@ export function checkSession(
   options: unknown,
   defaults: { readonly [reason: string]: unknown },
 ): void {
-  if (typeof (transport as Fields | undefined)?.stream !== "function") {
+  const { stream, unary } = (transport ?? {}) as Fields; // a mock may have one of them
+  if (typeof stream !== "function" && typeof unary !== "function") {
     throw invalid("transport", transport, "a Transport, such as createConnectTransport({ baseUrl })");
   }
   const {

@@ -1,4 +1,4 @@
-import type { StreamResponse, Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
 import { sessionHeader } from "../disconnect/wire.js";
 import { createTimer } from "../ports/timer.js";
 import type { Attached, Extension, SessionPort } from "../session/extension.js";
@@ -68,7 +68,7 @@ function attach(session: SessionPort): Attached {
     enter(signal);
     const { known } = attendance;
     if (patient && (known === "unasked" || (known === "asked" && attendance.open))) await welcome(signal);
-    signal?.throwIfAborted(); // it may have heard a verdict
+    if (signal?.aborted) throw new ConnectError("canceled", Code.Canceled); // it may have heard a verdict
     try {
       const response = await inner.stream(method, signal, timeoutMs, named(header), input, values);
       void attendance.start();

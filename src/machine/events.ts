@@ -50,8 +50,12 @@ export interface SessionEvents extends ReasonEvents {
   readonly streamLost: { readonly stream: StreamLabel; readonly disconnect: Disconnect };
   /** A stream is open again. */
   readonly streamReopened: { readonly stream: StreamLabel; readonly gap: Gap };
-  /** After a reopening, `position` jumped over `missed` messages, on a stream whose positions had no holes before. */
-  readonly streamGap: { readonly stream: StreamLabel; readonly missed: number };
+  /**
+   * Messages are missing before the one that comes next. `missed`: so many, by `position`, on a stream whose positions had
+   * no holes before; `undefined`: nobody knows how many. `reset`: the server has begun to count anew, and what it sent
+   * meanwhile, or had still to send of the run before, is lost.
+   */
+  readonly streamGap: { readonly stream: StreamLabel; readonly missed: number | undefined; readonly reset: boolean };
   /** Exactly one for every stream, and its last. `why` says who decided, for `stopped`. */
   readonly streamEnded: {
     readonly stream: StreamLabel;

@@ -11,6 +11,8 @@ export interface Loss {
   readonly disconnect: Disconnect;
   /** It can be opened again. The loss of one that cannot decides nothing for the others. */
   readonly reopenable: boolean;
+  /** It will ask the server for what it missed. */
+  readonly resumes: boolean;
   /** What the policy says. It is an input, because a policy may be a function of the app, which cannot be replayed. */
   readonly decision: Decision;
 }

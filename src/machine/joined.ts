@@ -6,9 +6,14 @@ import { away, enqueue, withStream } from "./queue.js";
 import { retryNow, taken } from "./schedule.js";
 import type { Moment, Rules, State } from "./state.js";
 
-/** A stream wants to be opened: at once, or when the others that wait are. `pause`: why nothing may go out now. */
-export function joined(state: State, { stream, pause: why }: InputOf<"joined">, rules: Rules, moment: Moment): Step {
+/**
+ * A stream wants to be opened: at once, or when the others that wait are. It may be one that begins anew: if it probes, so
+ * does its probe. `pause`: why nothing may go out now.
+ */
+export function joined(before: State, { stream, pause: why }: InputOf<"joined">, rules: Rules, moment: Moment): Step {
   const { id } = stream.label;
+  const { prober } = before;
+  const state = prober?.stream === id ? { ...before, prober: { ...prober, opened: undefined } } : before;
   const waits = why !== undefined && stream.reopenable;
   const healthyAt = waits ? undefined : moment.now + healthyAfter(rules, false);
   const known = withStream(state, id, { ...stream, returning: false, away: waits, healthyAt });

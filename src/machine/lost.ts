@@ -77,7 +77,7 @@ export function attemptOfVerdict(
 
 /** A stream was lost, or could not be opened: it waits with the others, or stops, or the session ends. */
 export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): Step {
-  const { disconnect, decision, reopenable } = loss;
+  const { disconnect, decision, reopenable, resumes } = loss;
   const { now } = moment;
   const weighed = weigh(state, loss.stream, disconnect, now);
   if (!weighed) return stay(state);
@@ -112,6 +112,7 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
   const waiting = withStream(enqueue(state, stream.id), stream.id, {
     ...away(facts, now),
     reopenable,
+    resumes,
     returning: true,
   });
   const lostEvent = event("streamLost", { stream, disconnect });

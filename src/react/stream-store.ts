@@ -1,6 +1,7 @@
 import { expected } from "#check";
 import type { Disconnect } from "../disconnect/disconnect.js";
 import { disconnectOf } from "../disconnect/error-of.js";
+import { follow as listen } from "../stream/hooks.js";
 
 /** Opens one stream. `signal` aborts when nobody wants it any more: hand it on to the call. */
 export type OpenStream<M> = (signal: AbortSignal) => AsyncIterable<M>;
@@ -29,6 +30,11 @@ export type Following<V, Start = V> =
 interface Followed<V> {
   readonly value: V;
   /**
+   * What the stream has missed since it was opened: `undefined`: nothing that is known of; a number: so many messages;
+   * `"unknown"`: something may be missing, so fetch anew what must be complete. Known of what a client's method returned.
+   */
+  readonly gap: number | "unknown" | undefined;
+  /**
    * Opens the stream anew, from the start value, for a "try again" button or after `session.restart()`. The same
    * function as long as the `deps` are the same. Does nothing once the component is gone.
    */
@@ -53,6 +59,7 @@ export interface StreamStore<M, V> {
 const quietTurns = 64;
 
 export function createStreamStore<M, V>(open: OpenStream<M>, reduce: Reduce<M, V>, start: V): StreamStore<M, V> {
+  let gap: Followed<V>["gap"];
   const pending = state("pending", start);
   let current = pending;
   let changed: (() => void) | undefined; // React, as long as it listens
@@ -60,12 +67,13 @@ export function createStreamStore<M, V>(open: OpenStream<M>, reduce: Reduce<M, V
   let turnsLeft = 0;
 
   function state(status: Following<V>["status"], value: V, error?: unknown, disconnect?: Disconnect): Following<V> {
-    return { status, value, error, disconnect, again } as Following<V>;
+    return { status, value, error, disconnect, gap, again } as Following<V>;
   }
 
   function stop(): void {
     run?.abort();
     run = undefined;
+    gap = undefined;
     current = pending;
   }
 
@@ -93,11 +101,20 @@ export function createStreamStore<M, V>(open: OpenStream<M>, reduce: Reduce<M, V
       current = next;
       tell();
     };
+    const miss = (missed: number | undefined) => {
+      if (signal.aborted) return;
+      gap = missed === undefined || gap === "unknown" ? "unknown" : (gap ?? 0) + missed;
+      become({ ...current, gap });
+    };
     run = controller;
     let value = start;
     try {
       const stream = open(signal);
       expected(Boolean(stream?.[Symbol.asyncIterator]), "open", stream, "an AsyncIterable to be returned");
+      listen(stream, {
+        onGap: ({ missed }) => miss(missed),
+        onReopened: ({ gap }) => gap === "unknown" && miss(undefined),
+      });
       for await (const message of stream) {
         if (signal.aborted) return;
         const before = value;
@@ -108,7 +125,7 @@ export function createStreamStore<M, V>(open: OpenStream<M>, reduce: Reduce<M, V
           controller.abort();
           return;
         }
-        if (current === pending || !Object.is(value, before)) become(state("open", value));
+        if (current.status === "pending" || !Object.is(value, before)) become(state("open", value));
       }
       become(state("complete", value));
     } catch (error) {

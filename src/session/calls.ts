@@ -1,5 +1,6 @@
-import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ContextValues, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import { clone, create, type DescMessage, type DescMethodUnary, type MessageInitShape } from "@bufbuild/protobuf";
+import type { ConnectError, ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
+import { canceledBy } from "../stream/stream.js";
 import type { RetriedEntry, RetryHost } from "./retried-entry.js";
 
 /**
@@ -37,14 +38,18 @@ export function createCalls(host: CallHost): Calls {
     const refused = host.refusal();
     if (refused !== undefined) return Promise.reject(refused);
     return new Promise<UnaryResponse<I, O>>((resolve, reject) => {
+      // As they are now: what becomes of them while the call waits, or is on its way, is the caller's own.
+      const request = clone(method.input, create(method.input, input));
+      const headers = header && new Headers(header);
       const controller = new AbortController();
       const { login } = host;
       const end = (error: ConnectError) => {
         controller.abort();
         reject(error); // without waiting for the transport: an abort can be lost on its way through fetch
       };
-      const cancel = () => end(ConnectError.from(signal?.reason, Code.Canceled));
-      const send = async () => host.transport.unary(method, controller.signal, timeoutMs, header, input, contextValues);
+      const cancel = () => end(canceledBy(signal));
+      const send = async () =>
+        host.transport.unary(method, controller.signal, timeoutMs, headers, request, contextValues);
       const sendAfter = async (calm: Promise<void>) => {
         await calm;
         if (controller.signal.aborted) throw controller.signal.reason; // it was canceled just now

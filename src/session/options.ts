@@ -142,7 +142,7 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
 }
 
 function isOfStreams(entry: MethodEntry): entry is StreamEntry {
-  return "requests" in entry;
+  return "cursor" in entry;
 }
 
 function report(error: unknown): void {

@@ -45,6 +45,7 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
     letGo() {
       if (!current && !life.signal.aborted) begin();
     },
+    restarts: () => false,
     hold: giveUp, // after a pause its connection may be dead, and the server may see it twice
     lose(evidence) {
       if (current) lost(evidence);

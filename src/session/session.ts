@@ -2,6 +2,7 @@ import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbui
 import type { ContextValues, StreamResponse, Transport } from "@connectrpc/connect";
 import { checkTime, checkWords } from "#check";
 import type { Reason } from "../disconnect/disconnect.js";
+import type { StreamLabel } from "../machine/stream-label.js";
 import { methodName } from "../stream/method-name.js";
 import { openStream } from "../stream/stream.js";
 import { createCalls } from "./calls.js";
@@ -61,13 +62,16 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       header: HeadersInit | undefined,
       input: AsyncIterable<MessageInitShape<I>>,
       contextValues?: ContextValues,
+      labelled?: (stream: StreamLabel) => void,
     ) {
       const name = methodName(method);
       const call = { method, signal, timeoutMs, header, input, contextValues };
       const refused = core.refusal();
       const opening = async () => {
         if (refused !== undefined) throw refused;
-        return openStream(host, call, core.label(name), entries.get(name));
+        const label = core.label(name);
+        labelled?.(label);
+        return openStream(host, call, label, entries.get(name));
       };
       const response = opening();
       response.catch(() => {}); // a caller that never reads its stream must not bring the process down

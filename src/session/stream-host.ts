@@ -22,20 +22,23 @@ export interface StreamHostOptions extends Pick<StreamHost, "transport" | "clock
 export function createStreamHost(options: StreamHostOptions): StreamHost {
   const { driver, streams, extensions, name, disturb, reportError } = options;
   let unwatch = () => {};
+
+  function join({ label, reopenable, resumes }: SessionStream): void {
+    driver.feed({ type: "joined", stream: { label, reopenable, resumes }, pause: extensions.pause() });
+  }
   return {
     transport: options.transport,
     clock: options.clock,
     headersTimeoutMs: options.headersTimeoutMs,
     connection: options.connection,
     joined(stream) {
-      const { label, reopenable, resumes } = stream;
       const first = streams.size === 0;
-      streams.set(label.id, stream);
+      streams.set(stream.label.id, stream);
       if (first) {
         unwatch = extensions.watch();
         driver.consult(true);
       }
-      driver.feed({ type: "joined", stream: { label, reopenable, resumes }, pause: extensions.pause() });
+      join(stream);
     },
     left({ label }, ended) {
       streams.delete(label.id);
@@ -45,9 +48,10 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
     opened: ({ label }, first) => driver.feed({ type: "opened", stream: label.id, first }),
     delivered: ({ label, reopenable }) => driver.feed({ type: "delivered", stream: label.id, reopenable }),
     lost(stream, evidence) {
-      const { label, reopenable, sentAt } = stream;
+      const { label, reopenable, resumes, sentAt } = stream;
       const disconnect = name(evidence, sentAt);
       if (!disconnect) {
+        if ("error" in evidence && stream.restarts(evidence.error)) return join(stream);
         driver.feed({ type: "answered", stream: label.id });
         return "error" in evidence ? stream.stop("failed", evidence.error) : stream.stop("complete", undefined);
       }
@@ -56,7 +60,7 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
       const attempt = attemptAt(driver.machine, label.id, disconnect, driver.rules, moment);
       if (!attempt) return; // it is being stopped
       const decision = decideOrDefault(driver, disconnect, attempt, reportError);
-      driver.feed({ type: "lost", stream: label.id, disconnect, reopenable, decision }, moment);
+      driver.feed({ type: "lost", stream: label.id, disconnect, reopenable, resumes, decision }, moment);
     },
     emit: driver.emit,
   };

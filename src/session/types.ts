@@ -1,8 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Transport } from "@connectrpc/connect";
+import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
+import type { ContextValues, StreamResponse, Transport } from "@connectrpc/connect";
 import type { DisconnectInit, Reason } from "../disconnect/disconnect.js";
 import type { SessionEvents } from "../machine/events.js";
 import type { SessionState } from "../machine/state.js";
+import type { StreamLabel } from "../machine/stream-label.js";
 import type { Listener } from "./listeners.js";
 
 /** `onKicked`, `onBanned`, … one for each reason. Each returns its own removal. */
@@ -16,6 +18,16 @@ export type Session = Transport & ReasonListeners & SessionControls;
 
 /** What a session has beside Connect's `unary` and `stream`. */
 export interface SessionControls {
+  /** Connect's `stream`. `labelled` gets the label of the stream, before anything is told of it. */
+  stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+    contextValues?: ContextValues,
+    labelled?: (stream: StreamLabel) => void,
+  ): Promise<StreamResponse<I, O>>;
   /** Where the session stands. A new object with each change. */
   readonly state: SessionState;
   /** Calls `listener` for each event of a type. Returns the removal. What a listener throws goes to `reportError`. */

@@ -67,8 +67,8 @@ export function senderOf(
   const header = new Headers(call.header);
   return (signal, { answered, lost }) => {
     const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.monotonic());
-    // Copies, for interceptors may change what they get.
-    once(method, signal, leftMs, new Headers(header), clone(method.input, request), contextValues).then(
+    // Each attempt gets its own copy, for interceptors may change what they get.
+    once(method, signal, leftMs, header, request, contextValues).then(
       (response) => {
         if (!signal.aborted) answered(response);
       },

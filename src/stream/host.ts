@@ -22,7 +22,7 @@ export interface SessionStream {
   readonly label: StreamLabel;
   /** A stream that is not reopened neither waits for the others nor probes for them. */
   readonly reopenable: boolean;
-  /** Whether it asks the server for what it missed. */
+  /** Whether it asks the server for what it missed, the next time. */
   readonly resumes: boolean;
   /** When its last attempt went out, by the clock for durations. */
   readonly sentAt: number;
@@ -30,6 +30,12 @@ export interface SessionStream {
   readonly last: Message | undefined;
   /** Its next attempt may go out. */
   letGo(): void;
+  /**
+   * Its attempt has failed for good. Whether it begins anew all the same, because its position was what the server refused.
+   *
+   * @throws what the app's `restart` throws
+   */
+  restarts(error: unknown): boolean;
   /** Its attempt is to be given up, without an end. */
   hold(): void;
   /** Its attempt is over, if it has one: whatever the transport says. */

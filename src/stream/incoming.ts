@@ -3,7 +3,7 @@ import type { StreamResponse } from "@connectrpc/connect";
 import type { Evidence } from "../disconnect/classify.js";
 import type { Clock } from "../ports/clock.js";
 import type { StreamAttempt } from "./attempt.js";
-import type { StreamEntry } from "./method.js";
+import type { Cursor, Taken } from "./cursor.js";
 import { promised } from "./promised.js";
 import { createReader } from "./reader.js";
 import { createSilence } from "./silence.js";
@@ -23,11 +23,11 @@ export interface Incoming {
   /** They are the caller's, the first time; what it waits for is asked for. */
   accept(answer: StreamResponse): void;
   /**
-   * A message has come: one that the caller has had already, or how many are known to be missing before it.
+   * A message has come. `undefined`: it is simply the next one.
    *
    * @throws what the app's `position` throws
    */
-  take(message: Message): "duplicate" | number;
+  take(message: Message): Taken | undefined;
   /** Hands a message on. */
   deliver(result: IteratorYieldResult<Message>): void;
   /** An attempt is over: its trailers, if there are any, are the caller's. */
@@ -39,7 +39,8 @@ export interface Incoming {
 /** `ask` asks the attempt for its next message. `left`: the caller reads no further. */
 export function createIncoming(
   clock: Clock,
-  entry: StreamEntry | undefined,
+  cursor: Cursor,
+  idleTimeoutMs: number | undefined,
   ask: () => void,
   left: () => void,
 ): Incoming {
@@ -49,8 +50,7 @@ export function createIncoming(
     silence?.heard();
     ask();
   });
-  const silence = createSilence(clock, entry?.idleTimeoutMs, () => !response.settled || reader.waits);
-  const positions = entry?.positions?.();
+  const silence = createSilence(clock, idleTimeoutMs, () => !response.settled || reader.waits);
   let last: Message | undefined;
   const messages: AsyncIterator<Message> = {
     next: reader.next,
@@ -74,7 +74,7 @@ export function createIncoming(
     },
     opened() {
       silence?.heard();
-      if (response.settled) positions?.reopened();
+      if (response.settled) cursor.reopened?.();
     },
     accept(answer) {
       response.resolve({ ...answer, trailer, message: { [Symbol.asyncIterator]: () => messages } });
@@ -82,9 +82,9 @@ export function createIncoming(
     },
     take(message) {
       silence?.heard();
-      const missed = positions?.take(message) ?? 0;
-      if (missed !== "duplicate") last = message;
-      return missed;
+      const taken = cursor.take?.(message);
+      if (!taken?.duplicate) last = message;
+      return taken;
     },
     deliver: reader.deliver,
     ended(evidence) {

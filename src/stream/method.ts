@@ -7,8 +7,8 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { checkMethod } from "#check";
-import { createPositions, type Position, type Positions } from "./positions.js";
-import { type Requests, type Resume, resumedRequests, sameRequest } from "./request.js";
+import type { Cursor } from "./cursor.js";
+import { type CursorOptions, createCursor } from "./resuming.js";
 
 interface Shared<O extends DescMessage> {
   /** The stream has no natural end: a clean end is a loss. @default false */
@@ -17,9 +17,26 @@ interface Shared<O extends DescMessage> {
   readonly idleTimeoutMs?: number;
   /**
    * Where a message stands in its stream; positions grow. A message whose position does not is a duplicate and is
-   * dropped. If positions had no holes, a hole after a reopening is reported as `streamGap`.
+   * dropped. If positions had no holes, a hole after a reopening is reported as `streamGap`. So is a server that has
+   * begun to count anew: a message after a reopening that is below the last one, and none that the caller has had.
    */
   readonly position?: (message: MessageShape<O>) => number | bigint;
+  /**
+   * Which run of the server's counter a message belongs to, such as the number or the start of the process that sent it.
+   * With it a new run is known for certain, by the first message that says another one, compared with `===`.
+   *
+   * @default concluded from the messages
+   */
+  readonly run?: (message: MessageShape<O>) => string | number | bigint;
+  /**
+   * The server refused the position that `resume` asked for, by an error that is no disconnect. True: open the stream from
+   * the beginning, once, as if no message had come; told as a `streamGap` of unknown size. What it throws ends the stream.
+   *
+   * @default () => false
+   * @example
+   * restart: (error) => ConnectError.from(error).code === Code.OutOfRange
+   */
+  readonly restart?: (error: unknown) => boolean;
 }
 
 /** How a server stream is followed across losses. */
@@ -46,21 +63,15 @@ export interface StreamEntry {
   readonly endless: boolean;
   readonly finite: boolean;
   readonly idleTimeoutMs: number | undefined;
-  /** Whether the server is asked for what was missed. */
-  readonly resumes: boolean;
-  /** The messages that open an attempt: `first` is the caller's first message, `last` the last one that it got. */
-  readonly requests: Requests;
-  /** Where one stream stands, if its messages say so. */
-  readonly positions: (() => Positions) | undefined;
+  /** Where one stream stands. */
+  readonly cursor: (method: DescMethod) => Cursor;
 }
 
 /** The options of either kind, whatever the messages are. */
-interface EitherOptions {
+interface EitherOptions extends CursorOptions {
   readonly endless?: boolean;
   readonly finite?: boolean;
   readonly idleTimeoutMs?: number;
-  readonly position?: Position;
-  readonly resume?: Resume;
 }
 
 /**
@@ -87,14 +98,12 @@ export function method(
   options: Partial<ServerStreamOptions<DescMessage, DescMessage>> | BidiStreamOptions<DescMessage, DescMessage>,
 ): StreamEntry {
   checkMethod(method, options);
-  const { endless = false, finite = false, idleTimeoutMs = 0, position, resume } = options as EitherOptions;
+  const { endless = false, finite = false, idleTimeoutMs = 0, ...others } = options as EitherOptions;
   return {
     method,
     endless,
     finite,
     idleTimeoutMs: idleTimeoutMs > 0 ? idleTimeoutMs : undefined,
-    resumes: resume !== undefined,
-    requests: resume ? resumedRequests(method, resume) : sameRequest(method),
-    positions: position ? () => createPositions(method, position) : undefined,
+    cursor: (method) => createCursor(method, others),
   };
 }

@@ -41,9 +41,11 @@ export function createReader(ask: () => void): Reader {
       if (pending.length > 0) ask();
     },
     end(ending) {
-      const waiting = pending.splice(0);
-      ended = ended || waiting.length > 0 ? {} : ending;
-      for (const { resolve, reject } of waiting) "error" in ending ? reject(ending.error) : resolve(done);
+      const [first, ...others] = pending.splice(0);
+      ended = ended || first ? {} : ending;
+      if ("error" in ending) first?.reject(ending.error);
+      else first?.resolve(done);
+      for (const { resolve } of others) resolve(done); // thrown once, as from a generator
     },
   };
 }

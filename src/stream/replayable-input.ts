@@ -12,10 +12,15 @@ export interface ReplayableInput<T> {
  * Reads `source` once, for any number of attempts one after the other. A message that was asked for by an attempt that
  * has ended meanwhile goes to the next one; a message that an attempt took may be lost with it. What `source` throws is
  * the caller's own error and goes to `failed`: to a transport it would look like a lost stream.
+ *
+ * @param copy of the first message, which is kept
+ * @param early the first message is taken at once, not when an attempt asks for it: it is the request
  */
 export function createReplayableInput<T>(
   source: AsyncIterable<T>,
   failed: (error: unknown) => void,
+  copy: (first: T) => T,
+  early: boolean,
 ): ReplayableInput<T> {
   const iterator = source[Symbol.asyncIterator]();
   let ahead: Promise<IteratorResult<T>> | undefined;
@@ -23,6 +28,14 @@ export function createReplayableInput<T>(
   let begun = false;
   const end: IteratorResult<T> = { done: true, value: undefined };
 
+  function read(): Promise<IteratorResult<T>> {
+    const next = iterator.next();
+    return begun ? next : next.then((result) => (result.done ? result : { value: copy(result.value) }));
+  }
+  if (early) {
+    ahead = read();
+    ahead.catch(failed);
+  }
   return {
     get first() {
       return first;
@@ -40,7 +53,7 @@ export function createReplayableInput<T>(
         if (retired) return Promise.resolve(end);
         const opener = opening.next();
         if (!opener.done) return Promise.resolve(opener);
-        ahead ??= iterator.next();
+        ahead ??= read();
         const reading = ahead;
         return new Promise((resolve) => {
           settle = resolve;

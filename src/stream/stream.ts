@@ -6,11 +6,12 @@ import type { StreamLabel } from "../machine/stream-label.js";
 import type { Clock } from "../ports/clock.js";
 import { after } from "../ports/timer.js";
 import { type StreamAttempt, startAttempt } from "./attempt.js";
+import { sameRequest } from "./cursor.js";
 import type { SessionStream, StreamCall, StreamHost } from "./host.js";
 import { createIncoming } from "./incoming.js";
 import type { StreamEntry } from "./method.js";
 import { createReplayableInput } from "./replayable-input.js";
-import { sameRequest } from "./request.js";
+import { copyOf } from "./request.js";
 
 /** Opens a stream, and opens it again after losses as its session says. Resolves with the first successful open. */
 export function openStream(
@@ -21,24 +22,35 @@ export function openStream(
 ): Promise<StreamResponse> {
   const { method, timeoutMs } = call;
   const { clock, headersTimeoutMs, transport } = host;
-  const { endless = false, finite = false, resumes = false, requests = sameRequest(method) } = entry ?? {};
+  const { endless = false, finite = false, idleTimeoutMs, cursor: begin = sameRequest } = entry ?? {};
+  const cursor = begin(method);
+  const subscribes = method.methodKind === "server_streaming";
   const deadline = deadlineOf(call, clock.monotonic());
   const life = new AbortController(); // aborted when the stream has ended, however it ended
-  const input = createReplayableInput(call.input, (error) => stream.stop("failed", ConnectError.from(error)));
-  const incoming = createIncoming(clock, entry, () => attempt?.next(), left);
+  const input = createReplayableInput(
+    call.input,
+    (error) => stream.stop("failed", ConnectError.from(error)),
+    (first) => copyOf(method, first),
+    subscribes,
+  );
+  const incoming = createIncoming(clock, cursor, idleTimeoutMs, () => attempt?.next(), left);
   const header = new Headers(call.header); // once: what was given may be an iterator
   const thrown = (error: unknown) => evidenceOf(error, deadline, host);
   let attempt: StreamAttempt | undefined;
 
   const stream: SessionStream & { sentAt: number } = {
-    ...{ label, resumes, sentAt: 0 },
+    ...{ label, sentAt: 0 },
     get reopenable() {
-      return (method.methodKind === "server_streaming" || resumes) && !(finite && incoming.last !== undefined);
+      return (subscribes || entry !== undefined) && !(finite && incoming.last !== undefined);
+    },
+    get resumes() {
+      return cursor.resumes;
     },
     get last() {
       return incoming.last;
     },
     letGo: () => guarded(open),
+    restarts: (error) => cursor.restarts?.(error) === true && !life.signal.aborted,
     hold: leave,
     lose: (evidence) => attempt?.end(evidence),
     stop(outcome, error, disconnect, why) {
@@ -53,10 +65,10 @@ export function openStream(
 
   function open(): void {
     if (life.signal.aborted || attempt) return;
-    const { input: messages, retire } = input.open(requests(input.first, incoming.last));
+    const { input: messages, retire } = input.open(cursor.requests(input.first, incoming.last));
     const leftMs = deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.monotonic());
     const request = (signal: AbortSignal) =>
-      transport.stream(method, signal, leftMs, header, messages, call.contextValues);
+      transport.stream(method, signal, leftMs, new Headers(header), messages, call.contextValues);
     attempt = startAttempt({ clock, headersTimeoutMs, endless, request, thrown, opened, message, over, retire });
     stream.sentAt = clock.monotonic();
     incoming.started(attempt);
@@ -71,11 +83,11 @@ export function openStream(
 
   function message(result: IteratorYieldResult<Message>, first: boolean): void {
     try {
-      const missed = incoming.take(result.value);
+      const taken = incoming.take(result.value);
       if (first) host.delivered(stream);
-      if (missed === "duplicate") return void attempt?.next();
-      if (missed > 0) host.emit(event("streamGap", { stream: label, missed }));
-      incoming.deliver(result);
+      if (taken?.missing) host.emit(event("streamGap", { stream: label, ...taken.missing }));
+      if (taken?.duplicate) attempt?.next();
+      else incoming.deliver(result);
     } catch (error) {
       if (first) host.delivered(stream); // the path is open, though the app's `position` throws
       stream.stop("failed", error);
@@ -120,7 +132,7 @@ export function heed(
   stream: SessionStream,
 ): void {
   if (life.aborted) return;
-  const cancel = () => stream.stop("canceled", ConnectError.from(signal?.reason, Code.Canceled));
+  const cancel = () => stream.stop("canceled", canceledBy(signal));
   if (signal?.aborted) {
     cancel();
     return;
@@ -133,6 +145,11 @@ export function heed(
   after(clock, deadline - clock.monotonic(), life, () => {
     stream.stop("failed", new ConnectError("the operation timed out", Code.DeadlineExceeded));
   });
+}
+
+/** What a call ends with that its caller has canceled. A polyfill's signal has no `reason`. */
+export function canceledBy(signal: AbortSignal | undefined): ConnectError {
+  return ConnectError.from(signal?.reason ?? "This operation was aborted", Code.Canceled);
 }
 
 /** What was thrown, looked at in the same tick. */

@@ -95,6 +95,8 @@ describe("the options", () => {
     const options: { readonly [O in keyof ServerStreamOptions<never, never>]-?: true } = {
       resume: true,
       position: true,
+      run: true,
+      restart: true,
       finite: true,
       endless: true,
       idleTimeoutMs: true,
@@ -173,7 +175,7 @@ describe("the events", () => {
       streamOpened: ["stream"],
       streamLost: ["stream", "disconnect"],
       streamReopened: ["stream", "gap"],
-      streamGap: ["stream", "missed"],
+      streamGap: ["stream", "missed", "reset"],
       streamEnded: ["stream", "outcome", "disconnect", "error", "why"],
     };
     const rows = table(page, "event", "when").slice(1);

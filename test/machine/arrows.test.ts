@@ -28,7 +28,7 @@ interface Row {
   readonly input: Input;
   readonly rules?: Partial<Rules>;
   /** What is known of the state after. */
-  readonly after: { readonly phase: object } & Partial<Omit<State, "phase" | "streams">>;
+  readonly after: { readonly phase: object } & Partial<Omit<State, "phase">>;
   readonly events?: readonly string[];
   readonly effects?: readonly string[];
   /** When to wake, counted from now; `undefined` for never. */
@@ -60,7 +60,7 @@ const newcomer = { label: label(3), reopenable: true, resumes: false };
 
 const retry: Decision = { action: "reconnect", afterMs: 1_000, why: "network: backoff 1 s" };
 const lost = (decision: Decision = retry, more: object = {}): Input => ({
-  ...{ type: "lost", stream: 1, disconnect: network, reopenable: true, decision },
+  ...{ type: "lost", stream: 1, disconnect: network, reopenable: true, resumes: false, decision },
   ...more,
 });
 
@@ -96,6 +96,17 @@ const rows: readonly Row[] = [
     wakeInMs: 2_000,
   },
   {
+    name: "joined by the prober itself, which begins anew: it goes, and its headers no longer count",
+    before: stateOf({
+      ...{ phase: probing, streams: [stream(3), stream(2)], queue: [2] },
+      prober: { ...prober, stream: 3, opened: headers },
+    }),
+    input: { type: "joined", stream: newcomer, pause: undefined },
+    after: { phase: probing, prober: { ...prober, stream: 3 }, queue: [2] },
+    effects: ["let go 3"],
+    wakeInMs: 500,
+  },
+  {
     name: "joined, while the device is offline: paused before anything went out",
     before: stateOf({ phase: healthy }),
     input: { type: "joined", stream: newcomer, pause: "offline" },
@@ -123,6 +134,14 @@ const rows: readonly Row[] = [
     after: { phase: { status: "waiting", until: now + 1_000, outage: { attempts: 0, down: true } }, queue: [1] },
     events: ["streamLost", "disconnected", "network", "reconnecting"],
     wakeInMs: 1_000,
+  },
+  {
+    name: "lost, and it can no longer ask for what it missed",
+    before: stateOf({ phase: waiting, streams: [open(1, { resumes: true }), stream(2)], queue: [2] }),
+    input: lost(),
+    after: { phase: waiting, streams: new Map([stream(1), stream(2)].map((facts) => [facts.label.id, facts])) },
+    events: ["streamLost"],
+    wakeInMs: 2_000,
   },
   {
     name: "lost beside another that waits: one more, and no news",

@@ -115,7 +115,12 @@ function inputFor(walk: Walk, moment: Moment): Input {
   if (someone === undefined) return { type: "asked again", stream: anyone };
   if (chance < 0.72) return { type: "opened", stream: someone, first: random() < 0.5 };
   if (chance < 0.78) return { type: "delivered", stream: someone, reopenable: random() < 0.95 };
-  if (chance < 0.8) return { type: "answered", stream: someone };
+  if (chance < 0.795) return { type: "answered", stream: someone };
+  const known = state.streams.get(someone);
+  if (chance < 0.8 && known) {
+    const { label, reopenable } = known; // it begins anew
+    return { type: "joined", stream: { label, reopenable, resumes: false }, pause: undefined };
+  }
   const attempt = attemptAt(state, someone, told, rules, moment);
   if (!attempt) return { type: "woken" };
   const reopenable = state.streams.get(someone)?.reopenable ?? false;
@@ -124,6 +129,7 @@ function inputFor(walk: Walk, moment: Moment): Input {
     stream: someone,
     disconnect: told,
     reopenable,
+    resumes: random() < 0.5,
     decision: decide(rules.policies, told, attempt),
   };
 }
@@ -151,6 +157,7 @@ function walkOn(walk: Walk): void {
 
   if ("stream" in input && typeof input.stream === "number" && (input.type === "lost" || input.type === "left"))
     out.delete(input.stream);
+  if (input.type === "joined") out.delete(input.stream.label.id);
   for (const effect of effects) {
     if (effect.type === "hold") out.delete(effect.stream);
     if (effect.type === "stop") {
