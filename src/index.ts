@@ -1,5 +1,5 @@
 export { createClient, type FarewellClient, type StreamCallOptions } from "./client.js";
-export { type ClassifyOptions, classify, type Evidence } from "./disconnect/classify.js";
+export { type ClassifyOptions, classify, type Evidence, type HttpStatusMeans } from "./disconnect/classify.js";
 export type {
   AppReason,
   Disconnect,
@@ -21,6 +21,7 @@ export {
   type Attempt,
   type Decision,
   defaultPolicies,
+  type MaxAttempts,
   type Policies,
   type Policy,
   type PolicyData,

@@ -9,7 +9,7 @@ import { ErrorInfoSchema, LocalizedMessageSchema, RetryInfoSchema } from "../src
 
 // The details are read by hand. What the generated code writes must come out as it went in.
 
-const nothing = { disconnect: undefined, errorInfo: undefined, retryInfo: undefined, localized: undefined };
+const nothing = { disconnect: undefined, errorInfos: [], retryInfo: undefined, localized: undefined };
 
 function read<D extends DescMessage>(desc: D, value: MessageInitShape<D>) {
   const message = create(desc, value);
@@ -93,7 +93,7 @@ describe("of google.rpc", () => {
       fc.property(fc.record({ reason: text, domain: text, metadata: fc.dictionary(text, text) }), (info) => {
         expect(read(ErrorInfoSchema, info)).toEqual({
           ...nothing,
-          errorInfo: { ...info, metadata: { ...info.metadata } },
+          errorInfos: [{ ...info, metadata: { ...info.metadata } }],
         });
       }),
     );

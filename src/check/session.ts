@@ -17,6 +17,7 @@ export const sessionOptions = [
   "noticeTtlMs",
   "reasons",
   "abortedMeans",
+  "httpStatusMeans",
   "connection",
   "extensions",
   "clock",
@@ -55,11 +56,16 @@ export function checkSession(
   checkShape("connection", connection, ["state"]);
   checkExtensions(extensions);
   checkShape("clock", clock, ["now", "monotonic", "random", "sleep"]);
-  const { healthyAfterMs = 0, headersTimeoutMs, noticeTtlMs = 0, abortedMeans } = others;
+  const { healthyAfterMs = 0, headersTimeoutMs, noticeTtlMs = 0, abortedMeans, httpStatusMeans = {} } = others;
   numberIn("healthyAfterMs", healthyAfterMs, 0);
   if (headersTimeoutMs !== undefined) numberIn("headersTimeoutMs", headersTimeoutMs, 1);
   numberIn("noticeTtlMs", noticeTtlMs, 0);
   if (abortedMeans !== undefined) oneOf("abortedMeans", abortedMeans, known);
+  for (const [status, reason] of Object.entries(objectOf("httpStatusMeans", httpStatusMeans))) {
+    const option = `httpStatusMeans[${status}]`;
+    if (!/^[345]\d\d$/.test(status)) throw invalid(option, status, "an HTTP status from 300 to 599 as its key");
+    oneOf(option, reason, known);
+  }
 }
 
 /** Reasons that are mapped must be known. Answers with all that may have a policy. */

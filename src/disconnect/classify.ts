@@ -4,7 +4,8 @@ import type { ConnectionState } from "../ports/connection-state.js";
 import type { Pause } from "../ports/pause.js";
 import { detailsOf } from "./details.js";
 import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
-import { fromHttp, fromStatus, fromTransport, type Inferred } from "./inferred.js";
+import { hiddenError } from "./hidden-error.js";
+import { fromHttp, fromStatus, fromTransport, type Inferred, isTooLarge } from "./inferred.js";
 import { rowOf } from "./reasons.js";
 import { fieldsFor, type ReasonMappings, type Said, wordsOf } from "./spoken.js";
 
@@ -12,20 +13,26 @@ import { fieldsFor, type ReasonMappings, type Said, wordsOf } from "./spoken.js"
 export type Evidence =
   /**
    * Something was thrown. `connection`: `Http2SessionManager.state()`, read in the same tick. `canceled`: by us. `unary`: by
-   * a call that is no stream, so that nobody was put out by cutting it.
+   * a call that is no stream, so that nobody was put out by cutting it. `header`: of the response, where one had begun.
    */
   | {
       readonly error: unknown;
       readonly connection?: ConnectionState | undefined;
       readonly canceled?: boolean;
       readonly unary?: boolean;
+      readonly header?: Headers | undefined;
     }
-  /** The stream ended without an error. `endless`: its method has no natural end. */
-  | { readonly trailer: Headers; readonly endless?: boolean }
+  /** The stream ended without an error. `endless`: its method has no natural end. `header`: of the response. */
+  | { readonly trailer: Headers; readonly endless?: boolean; readonly header?: Headers | undefined }
   /** A watchdog of ours ran out. */
   | { readonly silent: string }
   /** We let go of the stream ourselves, because the device or the page cannot go on. */
   | { readonly paused: Pause };
+
+/** An HTTP status, and the reason that it stands for. */
+export interface HttpStatusMeans {
+  readonly [status: number]: Reason;
+}
 
 /** Options of `classify`: those of a session that have to do with names. */
 export interface ClassifyOptions {
@@ -38,8 +45,16 @@ export interface ClassifyOptions {
    * stream. @default "aborted"
    */
   readonly abortedMeans?: Reason | undefined;
+  /** What an HTTP error means on this server, by its status: `{ 403: "unauthenticated" }`. @default see the guide */
+  readonly httpStatusMeans?: HttpStatusMeans | undefined;
   /** A reason that was announced and still counts. */
   readonly notice?: DisconnectInit | undefined;
+  /**
+   * What was open before: this stream, or another of its session. What is no disconnect at a first opening may pass then,
+   * and is `aborted`, with the source `"unknown"`: what a transport makes up itself; for the stream that was open, also an
+   * HTTP error or a web page. @default undefined: nothing was
+   */
+  readonly wasOpen?: "stream" | "session" | undefined;
 }
 
 /**
@@ -71,29 +86,29 @@ function name(evidence: Evidence, given: ClassifyOptions): Disconnect | undefine
   if ("paused" in evidence) return pausedBy(evidence.paused);
   const now = options.now ?? systemClock.now();
   if ("trailer" in evidence) {
+    const error = hiddenError(evidence.header, evidence.trailer);
+    if (error) return name({ error }, options);
     const words = wordsOf(detailsOf([]), evidence.trailer, now, options.reasons);
-    // connect-es takes an OK in grpc-status-details-bin for the status, whatever grpc-status itself says.
-    const status = Number(evidence.trailer.get("grpc-status") ?? 0);
-    const inferred = status !== 0 ? fromStatus(status, words.retry) : evidence.endless ? endOfEndless : undefined;
-    const text = evidence.trailer.get("grpc-message") ?? "the stream ended without a reason";
-    return conclude(inferred, words, text, undefined, options, status);
+    return conclude(
+      evidence.endless ? endOfEndless : undefined,
+      words,
+      "the stream ended without a reason",
+      undefined,
+      options,
+    );
   }
   const { error } = evidence;
   if (evidence.canceled) return undefined;
   const causes = causesOf(error);
   if (!(error instanceof ConnectError)) {
     if (!(error instanceof Error)) return undefined;
-    return conclude(
-      fromTransport(0, error.message, causes, evidence.connection),
-      nothingSaid,
-      error.message,
-      error,
-      options,
-    );
+    const inferred = fromTransport(0, error.message, causes, evidence.connection) ?? (options.wasOpen && inDoubt);
+    return conclude(inferred, nothingSaid, error.message, error, options);
   }
   const text = error.rawMessage;
   const words = wordsOf(detailsOf(error.details), error.metadata, now, options.reasons);
-  return conclude(infer(error, text, causes, evidence.connection, words), words, text, error, options, error.code);
+  const inferred = infer(error, text, causes, evidence, words, options);
+  return conclude(inferred, words, httpStatus.test(text) ? "" : text, error, options, error.code);
 }
 
 const meaningOf: { readonly [P in Pause]: string } = {
@@ -109,7 +124,9 @@ export function pausedBy(why: Pause): Disconnect {
   return { ...fields, ...common, reason: "network", message: meaningOf[why] };
 }
 
+/** Nobody's words: they are no message. */
 const httpStatus = /^HTTP (\d{3})$/;
+const inDoubt: Inferred = { reason: "aborted", source: "unknown" };
 const endOfEndless: Inferred = { reason: "aborted", source: "transport" };
 const nothingSaid: Said = { spoken: undefined, localized: undefined, retry: false, retryAt: undefined };
 
@@ -117,20 +134,50 @@ function infer(
   error: ConnectError,
   text: string,
   causes: readonly unknown[],
-  connection: ConnectionState | undefined,
-  words: Said,
-): Inferred {
-  const http = httpStatus.exec(text);
-  if (http) return fromHttp(Number(http[1]), words.retry);
-  // No metadata: no response reached us, so the transport made this error up.
-  const local = error.metadata.keys().next().done === true && error.details.length === 0;
-  if (local) return fromTransport(error.code, text, causes, connection);
-  // A web page or a login form in place of the service.
-  return text.startsWith("unsupported content type") ? undefined : fromStatus(error.code, words.retry);
+  { connection, header }: Extract<Evidence, { error: unknown }>,
+  { retry }: Said,
+  { wasOpen, httpStatusMeans = {} }: ClassifyOptions,
+): Inferred | { readonly reason: Reason; readonly source: "http" } {
+  if (isTooLarge(error.code, text)) return undefined;
+  const status = Number(httpStatus.exec(text)?.[1]);
+  const meant = httpStatusMeans[status];
+  if (meant !== undefined) return { reason: meant, source: "http" };
+  if (status || isPage(text, header)) return fromHttp(status, retry) ?? (wasOpen === "stream" ? inDoubt : undefined);
+  if (!isLocal(error)) return fromStatus(error.code, retry);
+  const found = fromTransport(error.code, text, causes, connection);
+  return found ?? (wasOpen && error.code !== ownTimeout && !ownRequest.test(text) ? inDoubt : undefined);
 }
 
+/** No metadata: no response reached us, so the transport made this error up. */
+function isLocal({ metadata, details }: ConnectError): boolean {
+  return metadata.keys().next().done === true && details.length === 0;
+}
+
+/** A web page or a login form in place of the service. gRPC-Web reads it as a message. */
+function isPage(text: string, header: Headers | undefined): boolean {
+  return text.startsWith("unsupported content type") || isForeign(header);
+}
+
+/** A content type that is none of Connect's, gRPC's or gRPC-Web's. */
+export function isForeign(header: Headers | undefined): boolean {
+  return /^(?!application\/(connect|grpc))./i.test(header?.get("content-type") ?? "");
+}
+
+/** Whether the service itself has answered: neither the transport, nor a proxy in its place. */
+export function isAnswer(evidence: Evidence): boolean {
+  if (!("error" in evidence)) return "trailer" in evidence;
+  const { error, header } = evidence;
+  if (!(error instanceof ConnectError) || isLocal(error)) return false;
+  return !httpStatus.test(error.rawMessage) && !isPage(error.rawMessage, header);
+}
+
+/** DeadlineExceeded: a transport makes it up where its own time for a call is over. */
+const ownTimeout = 4;
+/** A request that cannot be encoded never went out. */
+const ownRequest = /^(serialize|cannot encode) /;
+
 function conclude(
-  inferred: Inferred,
+  inferred: ReturnType<typeof infer>,
   words: Said,
   text: string,
   cause: unknown,
@@ -148,10 +195,7 @@ function conclude(
       cause,
     }) as Disconnect;
   const { spoken, retryAt } = words;
-  if (spoken) {
-    const message = httpStatus.test(text) ? "" : text; // "HTTP 403" is not the server's words
-    return make(spoken.reason, spoken.source, true, spoken.fields, message);
-  }
+  if (spoken) return make(spoken.reason, spoken.source, true, spoken.fields);
   const cut = inferred?.reason === "aborted" || inferred?.reason === "network";
   if (notice && (cut || (code !== undefined && code === rowOf(notice.reason)?.status))) {
     const { reason, message = "", localized, ...fields } = notice;
@@ -166,7 +210,7 @@ function conclude(
     // The transport's text speaks of a reset, not of what the app takes it for.
     return make(abortedMeans, inferred.source, false, fieldsFor(abortedMeans, {}), "");
   }
-  return make(inferred.reason, inferred.source, inferred.said ?? false, fieldsFor(inferred.reason, { retryAt }));
+  return make(inferred.reason, inferred.source, "said" in inferred, fieldsFor(inferred.reason, { retryAt }));
 }
 
 /** The error and its chain of causes; the bound also ends a cyclic chain. */

@@ -11,8 +11,8 @@ import { type BuiltInReason, builtInReasons, vocabulary } from "./reasons.js";
 export interface Details {
   /** `farewell.v1.Disconnect`, of a reason that this version knows. */
   readonly disconnect: Said | undefined;
-  /** `google.rpc.ErrorInfo` */
-  readonly errorInfo: ErrorInfo | undefined;
+  /** `google.rpc.ErrorInfo`: all of them, for the first may be another domain's. */
+  readonly errorInfos: readonly ErrorInfo[];
   /** `google.rpc.RetryInfo`. It may be there and hold no time. */
   readonly retryInfo: { readonly retryMs: number | undefined } | undefined;
   /** `google.rpc.LocalizedMessage` */
@@ -29,27 +29,27 @@ interface Said {
   readonly reserved: true | undefined;
 }
 
-interface ErrorInfo {
+export interface ErrorInfo {
   readonly reason: string;
   readonly domain: string;
   readonly metadata: { readonly [key: string]: string };
 }
 
-/** Of each kind, the first that can be decoded. */
+/** Of each kind, the first that can be decoded and says something. */
 export function detailsOf(details: ConnectError["details"]): Details {
-  const find = <T>(type: string, read: (message: Message) => T): T | undefined => {
-    for (const detail of details) {
+  const all = <T>(type: string, read: (message: Message) => T | undefined): readonly T[] =>
+    [...details].flatMap((detail) => {
       try {
         const sent = "desc" in detail; // by ourselves: it was on no wire
-        if ((sent ? detail.desc.typeName : detail.type) !== type) continue;
-        return read(messageOf(sent ? toBinary(detail.desc, create(detail.desc, detail.value)) : detail.value));
-      } catch {} // not said
-    }
-    return undefined;
-  };
+        if ((sent ? detail.desc.typeName : detail.type) !== type) return [];
+        return read(messageOf(sent ? toBinary(detail.desc, create(detail.desc, detail.value)) : detail.value)) ?? [];
+      } catch {
+        return []; // not said
+      }
+    });
   return {
-    disconnect: find("farewell.v1.Disconnect", saidIn),
-    errorInfo: find("google.rpc.ErrorInfo", (info) => ({
+    disconnect: all("farewell.v1.Disconnect", saidIn)[0],
+    errorInfos: all("google.rpc.ErrorInfo", (info) => ({
       reason: textIn(info, 1) ?? "",
       domain: textIn(info, 2) ?? "",
       metadata: Object.fromEntries(
@@ -59,11 +59,11 @@ export function detailsOf(details: ConnectError["details"]): Details {
           .map((entry) => [textIn(entry, 1) ?? "", textIn(entry, 2) ?? ""]),
       ),
     })),
-    retryInfo: find("google.rpc.RetryInfo", (info) => ({ retryMs: msIn(info, 1) })),
-    localized: find("google.rpc.LocalizedMessage", (text) => ({
+    retryInfo: all("google.rpc.RetryInfo", (info) => ({ retryMs: msIn(info, 1) }))[0],
+    localized: all("google.rpc.LocalizedMessage", (text) => ({
       locale: textIn(text, 1) ?? "",
       message: textIn(text, 2) ?? "",
-    })),
+    }))[0],
   };
 }
 
@@ -85,9 +85,9 @@ function saidIn(disconnect: Message): Said | undefined {
 }
 
 /** The fields of a message, by number, as they come: integers, and bytes for all that has a length. */
-type Message = readonly (readonly [number: number, value: unknown])[];
+export type Message = readonly (readonly [number: number, value: unknown])[];
 
-function messageOf(bytes: unknown): Message {
+export function messageOf(bytes: unknown): Message {
   const reader = new BinaryReader(bytes as Uint8Array);
   const fields: [number, unknown][] = [];
   while (reader.pos < reader.len) {
@@ -100,11 +100,11 @@ function messageOf(bytes: unknown): Message {
 }
 
 /** Of a field that was written several times, the last counts. No field has the number 0. */
-function valueIn(message: Message, number: number): unknown {
+export function valueIn(message: Message, number: number): unknown {
   return new Map(message).get(number);
 }
 
-function textIn(message: Message, number: number): string | undefined {
+export function textIn(message: Message, number: number): string | undefined {
   const bytes = valueIn(message, number);
   return bytes === undefined ? undefined : getTextEncoding().decodeUtf8(bytes as Uint8Array, true);
 }

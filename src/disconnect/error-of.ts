@@ -3,7 +3,7 @@ import { classify } from "./classify.js";
 import type { Disconnect } from "./disconnect.js";
 import { rowOf } from "./reasons.js";
 
-const named = new WeakMap<object, Disconnect>();
+const named = new WeakMap<object, Disconnect | undefined>();
 const made = new WeakMap<Disconnect, ConnectError>();
 
 /**
@@ -15,6 +15,12 @@ export function errorOf(disconnect: Disconnect): unknown {
   const error = cause ?? made.get(disconnect) ?? new ConnectError(message, rowOf(reason)?.status);
   if (cause === undefined) made.set(disconnect, error as ConnectError);
   named.set(error, disconnect);
+  return error;
+}
+
+/** An error that a session takes for no disconnect, having seen more than the error. */
+export function undisturbed(error: unknown): unknown {
+  if (error instanceof Error) named.set(error, undefined);
   return error;
 }
 
@@ -31,6 +37,5 @@ export function errorOf(disconnect: Disconnect): unknown {
  * }
  */
 export function disconnectOf(error: unknown): Disconnect | undefined {
-  const known = typeof error === "object" && error !== null ? named.get(error) : undefined;
-  return known ?? classify({ error });
+  return error instanceof Error && named.has(error) ? named.get(error) : classify({ error });
 }

@@ -7,7 +7,7 @@ import { type BuiltInReason, vocabulary } from "./reasons.js";
 // The tables are measured: connect-node 2.1 and 2.2, connect-web in Chromium, Firefox and Node, against servers and
 // proxies that end streams in every way we know. Only the last four reasons can be concluded from them.
 
-/** A conclusion, or `undefined` where the error is not a disconnect. */
+/** A conclusion, or `undefined` where the error is not a disconnect, or not at a first opening. */
 export type Inferred = { readonly reason: InferredReason; readonly source: Source; readonly said?: true } | undefined;
 type InferredReason = Extract<BuiltInReason, "unauthenticated" | "maintenance" | "throttled" | "aborted" | "network">;
 
@@ -24,6 +24,18 @@ const answers: ReadonlySet<number> = new Set([
   15, // DataLoss: "unrecoverable" (google.rpc.Code)
 ]);
 
+/**
+ * A message over a limit of the server's, of a proxy's or of our own transport's, as grpc-go, grpc-java, grpc-js, grpcio,
+ * grpc-dotnet, tonic and Connect say it: the next attempt would meet the same limit.
+ */
+const tooLarge =
+  /\b(message|metadata) (size|larger|too large|length too|with a size|that decompresses|after |exceeds .*size)/i;
+
+/** Whether it is ResourceExhausted, and no throttling. */
+export function isTooLarge(code: number, text: string): boolean {
+  return code === vocabulary.throttled.status && tooLarge.test(text);
+}
+
 /** A status that a server sent. `retry`: with a RetryInfo or a retry header. */
 export function fromStatus(code: number, retry: boolean): Inferred {
   const { unauthenticated, throttled, maintenance } = vocabulary;
@@ -36,12 +48,12 @@ export function fromStatus(code: number, retry: boolean): Inferred {
   return { reason: "aborted", source }; // Canceled, Unknown, DeadlineExceeded, Internal, and codes that nobody defines
 }
 
-/** An HTTP status in place of a response, from a server or from a proxy before it. */
+/** An HTTP status in place of a response. Nothing is said by it: a proxy or a cache may have made it up. */
 export function fromHttp(status: number, retry: boolean): Inferred {
-  const found = (reason: InferredReason, said?: true): Inferred => ({ reason, source: "http", ...(said && { said }) });
-  if (status === 401) return found("unauthenticated", true);
-  if (status === 429) return found("throttled", true);
-  if (status === 503 && retry) return found("maintenance", true);
+  const found = (reason: InferredReason): Inferred => ({ reason, source: "http" });
+  if (status === 401) return found("unauthenticated");
+  if (status === 429) return found("throttled");
+  if (status === 503 && retry) return found("maintenance");
   if (networkStatuses.has(status) || (status >= 520 && status <= 530)) return found("network"); // 520-530: Cloudflare
   if (status === 500) return found("aborted");
   return undefined;
@@ -73,4 +85,4 @@ const brokenResponse =
 
 /** What fetch says in Chromium, Firefox, Safari, Node, Deno, Bun, React Native and Workers when the path fails. */
 const fetchFailed =
-  /^(failed to fetch|fetch failed|load failed|terminated|(a )?network ?error|network (request failed|connection lost)|error in (input|body) stream|error sending request|the (network connection was lost|internet connection appears|request timed out|socket connection was closed)|could not connect|connection (closed|error)|a server with the specified hostname)/i;
+  /^(failed to fetch|fetch failed|load failed|terminated|(a )?network ?error|network (request failed|connection lost)|error in (input|body) stream|the (network connection was lost|internet connection appears|request timed out|socket connection was closed)|could not connect|connection (closed|error)|a server with the specified hostname)/i;

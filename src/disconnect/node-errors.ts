@@ -20,19 +20,37 @@ export function toldByNode(text: string, causes: readonly unknown[], connection:
     const lost = connection === "closed" || connection === "error" || connection === undefined;
     return lost && /^(CANCEL|8)$/.test(error) ? "network" : "aborted";
   }
-  return codes.some((code) => unreachable.test(code)) || lostConnection.test(text) ? "network" : undefined;
+  const lost = codes.some((code) => [unreachable, unresolved, ofBun].some((known) => known.test(code)));
+  return lost || lostConnection.test(text) || causes.some((cause) => ofDeno.test(messageOf(cause)))
+    ? "network"
+    : undefined;
 }
 
-/** TLS and protocol mismatch (Node's OpenSSL and llhttp error codes). */
+/** TLS and protocol mismatch, and heads over a limit of our own (the codes of Node's OpenSSL, of llhttp and of undici). */
 const permanent =
-  /CERT|SELF_SIGNED|UNABLE_TO_|^HOSTNAME_MISMATCH|^ERR_(SSL|TLS|INVALID)_|^EPROTO$|^HPE_|^ERR_HTTP2_ERROR$/;
+  /CERT|SELF_SIGNED|UNABLE_TO_|^HOSTNAME_MISMATCH|^ERR_(SSL|TLS|INVALID)_|^EPROTO$|^HPE_|^ERR_HTTP2_ERROR$|^UND_ERR_(HEADERS_OVERFLOW|INVALID_ARG)$/;
 
 /** System calls, undici and Node's HTTP/2 client reporting a path that failed. */
 const unreachable =
-  /^E(CONN(RESET|REFUSED|ABORTED)|NOTFOUND|AI_AGAIN|(SOCK)?TIMEDOUT|PIPE|(HOST|NET)(UNREACH|DOWN)|NETRESET)$|^UND_ERR_(SOCKET|(CONNECT|HEADERS|BODY)_TIMEOUT)$|^ERR_HTTP2_(GOAWAY_SESSION|INVALID_SESSION)$/;
+  /^E(CONN(RESET|REFUSED|ABORTED)|(SOCK)?TIMEDOUT|PIPE|(HOST|NET)(UNREACH|DOWN)|NETRESET|NONET|NOTCONN|SHUTDOWN|ADDRNOTAVAIL)$|^UND_ERR_(SOCKET|DESTROYED|CLOSED|(CONNECT|HEADERS|BODY)_TIMEOUT)$|^ERR_HTTP2_(GOAWAY_SESSION|INVALID_SESSION)$|^ERR_SOCKET_(CLOSED|CONNECTION_TIMEOUT)/;
+
+/** A name that was not found, or not now: getaddrinfo's codes, and those of c-ares. */
+const unresolved =
+  /^E(AI_\w+|NOTFOUND|NODATA|NONAME|FORMERR|SERVFAIL|NOTIMP|REFUSED|TIMEOUT|CANCELLED|DESTRUCTION|OF|FILE|BAD(QUERY|NAME|FAMILY|RESP|STR))$/;
+
+/** Bun's fetch says what Node says by codes of its own. */
+const ofBun = /^(Connection(Refused|Closed|Reset|Timeout)|FailedToOpenSocket|Timeout|DNS\w+)$/;
+
+/** Deno's fetch, which is hyper, has no codes. */
+const ofDeno =
+  /^(error (sending request|reading a body from connection)|request or response body error|connection closed before)/;
 
 /** connect-node's own words for a connection that went away between calls. */
 const lostConnection = /^received GOAWAY|^connection aborted|^expected open session/;
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : "";
+}
 
 function codeOf(cause: unknown): string {
   return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";

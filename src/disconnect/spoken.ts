@@ -1,4 +1,4 @@
-import type { Details } from "./details.js";
+import type { Details, ErrorInfo } from "./details.js";
 import type { DisconnectReasons, LocalizedText, Reason, Source } from "./disconnect.js";
 import { type BuiltInReason, type Fields, isBuiltIn, rowOf } from "./reasons.js";
 import { errorDomain, mirror } from "./wire.js";
@@ -47,7 +47,7 @@ export interface Said {
 
 /** Reads a server's words: the details of an error, and its metadata. */
 export function wordsOf(details: Details, metadata: Headers, now: number, mappings: ReasonMappings = {}): Said {
-  const { disconnect, errorInfo, retryInfo, localized } = details;
+  const { disconnect, errorInfos, retryInfo, localized } = details;
   const header = (name: string) => firstValue(metadata.get(name));
   const pushback = header(mirror.pushbackMs);
   const retryAfter = metadata.get(mirror.retryAfter);
@@ -55,7 +55,7 @@ export function wordsOf(details: Details, metadata: Headers, now: number, mappin
   return {
     spoken:
       fromDetail(disconnect, now, retryAt) ??
-      fromErrorInfo(errorInfo, retryAt, mappings) ??
+      fromErrorInfos(errorInfos, retryAt, mappings) ??
       fromMirror(header, retryAt),
     localized,
     retry: retryInfo !== undefined || retryAt !== undefined,
@@ -70,13 +70,24 @@ function fromDetail(said: Details["disconnect"], now: number, retryAt: Date | un
   return spokenBuiltIn(reason, "detail", { code, by, until, retryAt: later(now, retryMs) ?? retryAt, reserved });
 }
 
-function fromErrorInfo(
-  info: Details["errorInfo"],
+/** Of several, the first that names a reason: those of other domains are none of ours. */
+function fromErrorInfos(
+  infos: Details["errorInfos"],
   retryAt: Date | undefined,
   mappings: ReasonMappings,
 ): Spoken | undefined {
-  if (!info) return undefined;
-  const { domain, reason, metadata } = info;
+  for (const info of infos) {
+    const spoken = fromErrorInfo(info, retryAt, mappings);
+    if (spoken) return spoken;
+  }
+  return undefined;
+}
+
+function fromErrorInfo(
+  { domain, reason, metadata }: ErrorInfo,
+  retryAt: Date | undefined,
+  mappings: ReasonMappings,
+): Spoken | undefined {
   const mapping = own(own(mappings, domain), reason);
   if (typeof mapping === "object") {
     try {

@@ -4,7 +4,7 @@ import type { Attempt } from "../policy/policy.js";
 import { become, type Decided, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
 import type { InputOf, Loss } from "./input.js";
-import { fallen, outageOf, recovering, remember } from "./outage.js";
+import { dateOf, fallen, outageOf, recovering, remember } from "./outage.js";
 import { away, enqueue, isAway, wasHealthy, withStream } from "./queue.js";
 import { schedule } from "./schedule.js";
 import type { Moment, Outage, Rules, State, StreamFacts } from "./state.js";
@@ -137,8 +137,9 @@ function waits(
   if (phase.status !== "paused") {
     const unspent = abandoned && phase.status === "waiting" ? { ...state, bucket: phase.refund } : state;
     if (news) return schedule(unspent, outage, decision, rules, moment, events);
-    // The server's own word about one stream counts for all that wait, even if another was cut before it was said.
-    if (phase.status === "waiting" && disconnect.said && !phase.outage.disconnect.said) {
+    // The server's own word, or time, for one stream counts for all that wait, even if another was cut before it.
+    const heeded = disconnect.said || dateOf(disconnect) > 0;
+    if (phase.status === "waiting" && heeded && !phase.outage.disconnect.said) {
       const patient = { ...decision, afterMs: Math.max(decision.afterMs, phase.until - moment.now) };
       // The attempt takes its token anew, for the later time.
       return schedule({ ...state, bucket: phase.refund }, outage, patient, rules, moment, events);

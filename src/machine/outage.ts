@@ -65,7 +65,7 @@ export function floorMs({ disconnect, floorAt }: Outage, { now, wall }: Moment):
   return Math.min(floorAt - now, dateOf(disconnect) - wall);
 }
 
-function dateOf(disconnect: Disconnect): number {
+export function dateOf(disconnect: Disconnect): number {
   return "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : 0;
 }
 

@@ -1,4 +1,4 @@
-import { classify, type Evidence } from "../disconnect/classify.js";
+import { type ClassifyOptions, classify, type Evidence, type HttpStatusMeans } from "../disconnect/classify.js";
 import type { Disconnect, DisconnectInit, Reason } from "../disconnect/disconnect.js";
 import type { ReasonMappings } from "../disconnect/spoken.js";
 import type { Clock } from "../ports/clock.js";
@@ -12,7 +12,7 @@ export interface Notices {
   /** After a new login, nothing said before counts. */
   forget(): void;
   /** Names an ending, of a stream whose last attempt was sent at `sentAt`. */
-  name(evidence: Evidence, sentAt: number): Disconnect | undefined;
+  name(evidence: Evidence, sentAt: number, wasOpen: ClassifyOptions["wasOpen"]): Disconnect | undefined;
 }
 
 /** What was announced, and which cuts it explains. Times are of the clock that is never set. */
@@ -28,9 +28,10 @@ export interface NoticeOptions {
   readonly noticeTtlMs: number;
   readonly mappings: ReasonMappings;
   readonly abortedMeans: Reason | undefined;
+  readonly httpStatusMeans: HttpStatusMeans | undefined;
 }
 
-export function createNotices({ clock, noticeTtlMs, mappings, abortedMeans }: NoticeOptions): Notices {
+export function createNotices({ clock, noticeTtlMs, mappings, ...means }: NoticeOptions): Notices {
   let notice: Notice | undefined;
   const remember = (announced: DisconnectInit, at: number, ofStreamsBefore: number) => {
     notice = { announced, from: at - noticeTtlMs, until: at + noticeTtlMs, ofStreamsBefore };
@@ -42,13 +43,15 @@ export function createNotices({ clock, noticeTtlMs, mappings, abortedMeans }: No
     forget() {
       notice = undefined;
     },
-    name(evidence, sentAt) {
+    name(evidence, sentAt, wasOpen) {
       const now = clock.monotonic();
       const counts = notice && notice.from <= now && now <= notice.until && sentAt <= notice.ofStreamsBefore;
       return classify(evidence, {
         now: clock.now(),
         reasons: mappings,
-        abortedMeans,
+        abortedMeans: means.abortedMeans,
+        httpStatusMeans: means.httpStatusMeans,
+        wasOpen,
         notice: counts ? notice?.announced : undefined,
       });
     },

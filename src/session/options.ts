@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { checkSession } from "#check";
+import type { HttpStatusMeans } from "../disconnect/classify.js";
 import type { Reason } from "../disconnect/disconnect.js";
 import { builtInReasons } from "../disconnect/reasons.js";
 import type { ReasonMappings } from "../disconnect/spoken.js";
@@ -47,6 +48,11 @@ interface Options {
    */
   readonly abortedMeans?: Reason;
   /**
+   * What an HTTP error in place of a response means on this server, by its status: `{ 403: "unauthenticated" }`. For gateways
+   * that answer in the server's name. @default none: see the guide's page on reasons
+   */
+  readonly httpStatusMeans?: HttpStatusMeans;
+  /**
    * The transport's `Http2SessionManager` (connect-node): tells a lost connection from a stream that was reset, and that a
    * stream without an answer has gone with it. Its state is read once a second while a stream has no answer.
    */
@@ -78,6 +84,7 @@ export interface Settings {
   readonly headersTimeoutMs: number | undefined;
   readonly noticeTtlMs: number;
   readonly abortedMeans: Reason | undefined;
+  readonly httpStatusMeans: HttpStatusMeans | undefined;
   readonly connection: { state(): ConnectionState } | undefined;
   readonly extensions: readonly Extension[];
   readonly clock: Clock;
@@ -104,6 +111,7 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
     noticeTtlMs = 10_000,
     reasons: mappings = {},
     abortedMeans,
+    httpStatusMeans,
     connection,
     extensions = [],
     clock = systemClock,
@@ -130,6 +138,7 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
     headersTimeoutMs,
     noticeTtlMs,
     abortedMeans,
+    httpStatusMeans,
     connection,
     extensions,
     clock,

@@ -1,7 +1,7 @@
 import type { UnaryResponse } from "@connectrpc/connect";
 import type { Evidence } from "../disconnect/classify.js";
+import type { Disconnect } from "../disconnect/disconnect.js";
 import { errorOf } from "../disconnect/error-of.js";
-import { isSpoken } from "../disconnect/spoken.js";
 import { event } from "../machine/events.js";
 import type { Phase } from "../machine/state.js";
 import type { StreamLabel } from "../machine/stream-label.js";
@@ -10,7 +10,7 @@ import { methodName } from "../stream/method-name.js";
 import type { Promised } from "../stream/promised.js";
 import { deadlineOf, heed } from "../stream/stream.js";
 import type { RetryHost, UnaryCall } from "./retried-entry.js";
-import { decideFirst } from "./stream-host.js";
+import { decideFirst, openInSession } from "./stream-host.js";
 import { createAttempts, senderOf, type UnaryAttempt } from "./unary-attempts.js";
 
 /**
@@ -39,6 +39,7 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
     reopenable: true,
     resumes: true, // an answer leaves no gap
     last: undefined,
+    opened: false,
     get sentAt() {
       return sentAt;
     },
@@ -79,13 +80,13 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
 
   /** The attempt is over, whatever the transport says: the call waits for its next one, or ends. */
   function lost(evidence: Evidence): void {
-    const disconnect = session.notices.name(evidence, sentAt);
+    const disconnect = session.notices.name(evidence, sentAt, openInSession(driver));
     const { action } = disconnect ? decideFirst(driver, disconnect, session.reportError) : none;
     const error = disconnect ? errorOf(disconnect) : "error" in evidence && evidence.error;
     const last = attempts.count >= maxAttempts;
     if (!joined && (action !== "reconnect" || last || session.login !== login)) {
       stream.stop("failed", error); // as any other call; what was said to the login before concerns nobody else
-    } else if (joined && action === "end" && disconnect?.said && !isSpoken(disconnect)) {
+    } else if (joined && action === "end" && disconnect && isBare(disconnect)) {
       // A bare status that ends is this call's answer, and says nothing about the session.
       driver.feed({ type: "answered", stream: stream.label.id });
       stream.stop("failed", error);
@@ -118,6 +119,11 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
   heed(call, deadline, clock, life.signal, stream);
   if (!life.signal.aborted) waits(driver.machine.phase) ? join() : begin();
   return attempts.first;
+}
+
+/** A status, of the server or of HTTP, and nothing said with it. */
+function isBare({ source, said }: Disconnect): boolean {
+  return source === "http" || (source === "status" && said);
 }
 
 const none = { action: undefined };

@@ -1,18 +1,20 @@
-import type { Evidence } from "../disconnect/classify.js";
+import { isAnswer } from "../disconnect/classify.js";
 import type { Disconnect } from "../disconnect/disconnect.js";
+import { undisturbed } from "../disconnect/error-of.js";
 import { attemptAt, attemptOfVerdict } from "../machine/lost.js";
 import type { Moment } from "../machine/state.js";
 import { type Attempt, type Decision, decide, defaultPolicies, type ResolvedPolicies } from "../policy/policy.js";
 import type { SessionStream, StreamHost } from "../stream/host.js";
 import type { Driver } from "./driver.js";
 import type { Attached } from "./extension.js";
+import type { Notices } from "./notices.js";
 
 export interface StreamHostOptions extends Pick<StreamHost, "transport" | "clock" | "headersTimeoutMs" | "connection"> {
   readonly driver: Driver;
   readonly streams: Map<number, SessionStream>;
   readonly extensions: Required<Attached>;
   /** Names the ending of a stream whose last attempt was sent at `sentAt`. */
-  readonly name: (evidence: Evidence, sentAt: number) => Disconnect | undefined;
+  readonly name: Notices["name"];
   /** A connection has failed in this turn of the event loop. */
   readonly disturb: () => void;
   readonly reportError: (error: unknown) => void;
@@ -49,11 +51,13 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
     delivered: ({ label, reopenable }) => driver.feed({ type: "delivered", stream: label.id, reopenable }),
     lost(stream, evidence) {
       const { label, reopenable, resumes, sentAt } = stream;
-      const disconnect = name(evidence, sentAt);
+      const disconnect = name(evidence, sentAt, stream.opened ? "stream" : openInSession(driver));
       if (!disconnect) {
         if ("error" in evidence && stream.restarts(evidence.error)) return join(stream);
-        driver.feed({ type: "answered", stream: label.id });
-        return "error" in evidence ? stream.stop("failed", evidence.error) : stream.stop("complete", undefined);
+        if (isAnswer(evidence)) driver.feed({ type: "answered", stream: label.id });
+        return "error" in evidence
+          ? stream.stop("failed", undisturbed(evidence.error))
+          : stream.stop("complete", undefined);
       }
       disturb();
       const moment = driver.moment();
@@ -64,6 +68,11 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
     },
     emit: driver.emit,
   };
+}
+
+/** Whether a stream of the session was open, in this login. */
+export function openInSession({ machine }: Driver): "session" | undefined {
+  return machine.connected ? "session" : undefined;
 }
 
 /** A server's verdict was heard on something that is no stream of the session. */

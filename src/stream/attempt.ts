@@ -1,6 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
-import type { Evidence } from "../disconnect/classify.js";
+import { type Evidence, isForeign } from "../disconnect/classify.js";
+import { hiddenError } from "../disconnect/hidden-error.js";
 import type { Clock } from "../ports/clock.js";
 import { after } from "../ports/timer.js";
 
@@ -21,8 +22,8 @@ export interface StreamAttemptOptions {
   readonly endless: boolean;
   /** Makes the call on the transport. */
   readonly request: (signal: AbortSignal) => Promise<StreamResponse>;
-  /** What was thrown, as evidence: asked in the tick of the failure. */
-  readonly thrown: (error: unknown) => Evidence;
+  /** What was thrown, as evidence: asked in the tick of the failure. `header`: of the response, if it had begun. */
+  readonly thrown: (error: unknown, header?: Headers) => Evidence;
   readonly opened: (response: StreamResponse) => void;
   /** `first`: the first one of this attempt. */
   readonly message: (result: IteratorYieldResult<Message>, first: boolean) => void;
@@ -47,8 +48,8 @@ export function startAttempt(options: StreamAttemptOptions): StreamAttempt {
     retire();
     if (evidence) over(evidence);
   };
-  const failed = (error: unknown) => {
-    if (!signal.aborted) end(thrown(error));
+  const failed = (error: unknown, header?: Headers) => {
+    if (!signal.aborted) end(thrown(error, header));
   };
   if (headers && headersTimeoutMs !== undefined) {
     after(clock, headersTimeoutMs, headers.signal, () => end({ silent: `no response within ${headersTimeoutMs} ms` }));
@@ -56,17 +57,32 @@ export function startAttempt(options: StreamAttemptOptions): StreamAttempt {
   new Promise<StreamResponse>((resolve) => resolve(request(signal))).then((response) => {
     if (signal.aborted) return;
     headers?.abort();
+    const { header, trailer } = response;
     const messages = response.message[Symbol.asyncIterator]();
+    // In gRPC-Web a web page is a response, until it is read.
+    let early = isForeign(header) ? messages.next() : undefined;
     let quiet = true;
     const received = (result: IteratorResult<Message>) => {
       if (signal.aborted) return;
-      if (result.done) return end({ trailer: response.trailer, endless });
+      if (result.done) {
+        const error = hiddenError(header, trailer);
+        return end(error ? { error } : { trailer, header, endless });
+      }
       const first = quiet;
       quiet = false;
       message(result, first);
     };
-    ask = () => void messages.next().then(received, failed);
-    opened(response);
+    const broken = (error: unknown) => failed(error, header);
+    ask = () => {
+      const next = early ?? messages.next();
+      early = undefined;
+      next.then(received, broken);
+    };
+    const begin = () => {
+      if (!signal.aborted) opened(response);
+    };
+    if (early) early.then((first) => (first.done ? received(first) : begin()), broken);
+    else begin();
   }, failed);
   return { signal, next: () => ask(), end };
 }

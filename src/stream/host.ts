@@ -24,6 +24,8 @@ export interface SessionStream {
   readonly reopenable: boolean;
   /** Whether it asks the server for what it missed, the next time. */
   readonly resumes: boolean;
+  /** Whether it was ever open. */
+  readonly opened: boolean;
   /** When its last attempt went out, by the clock for durations. */
   readonly sentAt: number;
   /** The last message that the caller got. */

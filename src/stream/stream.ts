@@ -35,7 +35,7 @@ export function openStream(
   );
   const incoming = createIncoming(clock, cursor, idleTimeoutMs, () => attempt?.next(), left);
   const header = new Headers(call.header); // once: what was given may be an iterator
-  const thrown = (error: unknown) => evidenceOf(error, deadline, host);
+  const thrown = (error: unknown, header?: Headers) => evidenceOf(error, deadline, host, header);
   let attempt: StreamAttempt | undefined;
 
   const stream: SessionStream & { sentAt: number } = {
@@ -48,6 +48,9 @@ export function openStream(
     },
     get last() {
       return incoming.last;
+    },
+    get opened() {
+      return incoming.settled;
     },
     letGo: () => guarded(open),
     restarts: (error) => cursor.restarts?.(error) === true && !life.signal.aborted,
@@ -157,10 +160,11 @@ export function evidenceOf(
   error: unknown,
   deadline: number | undefined,
   host: Pick<StreamHost, "connection">,
+  header?: Headers,
 ): Evidence {
   // The call's own time is up, and the server was the first to notice.
   const canceled = deadline !== undefined && error instanceof ConnectError && error.code === Code.DeadlineExceeded;
-  return { error, connection: host.connection(), canceled };
+  return { error, connection: host.connection(), canceled, header };
 }
 
 /** When a call's time is up, for all its attempts. */

@@ -83,6 +83,7 @@ describe("the options", () => {
       noticeTtlMs: true,
       reasons: true,
       abortedMeans: true,
+      httpStatusMeans: true,
       connection: true,
       extensions: true,
       clock: true,

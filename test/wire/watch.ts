@@ -12,10 +12,14 @@ export interface Sighting {
 /** Reads a subscription to its end. */
 export async function watch({ transport, connection }: Link): Promise<Sighting> {
   const ids: number[] = [];
+  let header: Headers | undefined;
   let trailer = new Headers();
   const stream = createClient(ChatService, transport).subscribe(
     { room: "lobby" },
     {
+      onHeader: (received) => {
+        header = received;
+      },
       onTrailer: (received) => {
         trailer = received;
       },
@@ -23,8 +27,8 @@ export async function watch({ transport, connection }: Link): Promise<Sighting> 
   );
   try {
     for await (const { id } of stream) ids.push(id);
-    return { evidence: { trailer, endless: true }, ids };
+    return { evidence: { trailer, header, endless: true }, ids };
   } catch (error) {
-    return { evidence: { error, connection: connection() }, ids };
+    return { evidence: { error, connection: connection(), header }, ids };
   }
 }
