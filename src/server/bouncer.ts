@@ -22,6 +22,7 @@ import { createUnaryCalls, type UnaryCalls } from "./inside/unary-calls.js";
 import { type BouncerOptions, type BouncerSettings, checkBouncerOptions } from "./options.js";
 import { type Commands, createCommands } from "./verdict/commands.js";
 import { type ControlStreams, createControlStreams } from "./verdict/control-streams.js";
+import { createHolds } from "./verdict/holds.js";
 import { createVerdicts } from "./verdict/verdicts.js";
 import { checkCredentials, endOf, type NewCredentials } from "./who/credentials.js";
 import { checkSelector, type Selector } from "./who/selector.js";
@@ -131,7 +132,13 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   const registry = createRegistry();
   const controlStreams = createControlStreams(registry);
   const closing = createClosing();
-  const here = { registry, away: createAway(clock), pending: createPendingCalls(), calls: createUnaryCalls(clock) };
+  const here = {
+    registry,
+    holds: createHolds(clock),
+    away: createAway(clock),
+    pending: createPendingCalls(),
+    calls: createUnaryCalls(clock),
+  };
   const inside = { name, settings, clock, audit, controlStreams, closing, ...here };
   const verdicts = createVerdicts(inside);
   const commands = createCommands(verdicts, store, audit, clock);

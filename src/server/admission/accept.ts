@@ -3,9 +3,9 @@ import { fullBucket, type RateLimit, take } from "../../policy/rate-limit.js";
 import type { Clock } from "../../ports/clock.js";
 import type { Words } from "../words/words.js";
 import type { Kind } from "./kind.js";
-import { type Ledger, reserve } from "./ledger.js";
+import { dateOf, type Ledger, reserve } from "./ledger.js";
 
-/** When somebody who was refused may come: at a time that nobody else has, or, beyond the horizon, at any. */
+/** When somebody who was refused may come, by the monotonic clock: at a time that nobody else has, or, beyond the horizon, at any. */
 export interface Ticket {
   readonly at: number;
   readonly reserved: boolean;
@@ -52,13 +52,14 @@ export function createTickets(
   clock: Clock,
 ): (kind: Kind) => Words | undefined {
   if (acceptPerSecond === undefined) return () => undefined;
-  const acceptor = () => createAcceptor(acceptPerSecond, Math.max(windowMs, leastHorizonMs), clock.now());
+  const acceptor = () => createAcceptor(acceptPerSecond, Math.max(windowMs, leastHorizonMs), clock.monotonic());
   const accept = { stream: acceptor(), "control-stream": acceptor() } satisfies { readonly [K in Kind]: unknown };
   return (kind) => {
-    const ticket = accept[kind](clock.now(), clock.random());
+    const now = clock.monotonic();
+    const ticket = accept[kind](now, clock.random());
     if (!ticket) return undefined;
     const { at, reserved } = ticket;
-    return { reason: "throttled", retryAt: new Date(at), reserved, message: "too many at once" };
+    return { reason: "throttled", retryAt: dateOf(at, clock), reserved, message: "too many at once" };
   };
 }
 

@@ -10,14 +10,14 @@ import { createRefusals } from "./refusals.js";
 
 /** Everything between a call's arrival and its handler. */
 export function createAdmission(parts: AdmissionParts): Interceptor {
-  const { settings, pending, calls, closing, audit, clock } = parts;
+  const { pending, calls, closing, audit, clock } = parts;
   const refusals = createRefusals(audit, clock);
-  const callers = createCallers(settings, refusals, audit, clock);
+  const callers = createCallers(parts, refusals);
   const entrance = createEntrance(parts, callers, refusals);
 
   /** Not inside, for it will be over by itself. */
   async function checkUnary(call: IncomingCall, raw: RawStream | undefined): Promise<void> {
-    const { lastWords } = closing;
+    const lastWords = closing.lastWords();
     if (lastWords) {
       raw?.retire();
       refusals(call).refuse(lastWords);

@@ -2,6 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../ports/clock.js";
 import type { Audit } from "../audit/audit.js";
 import type { Epoch, Store } from "../store/store.js";
+import type { Holds } from "../verdict/holds.js";
 import { type Identify, type IncomingCall, identityKey, type Who, whoIs } from "../who/identity.js";
 import { keysOf } from "../who/selector.js";
 import { type Judgement, judge } from "./judge.js";
@@ -22,7 +23,15 @@ export interface CallerSettings {
   readonly clockSkewMs: number;
 }
 
-export function createCallers(settings: CallerSettings, refusals: Refusals, audit: Audit, clock: Clock): Callers {
+/** What looking at callers needs. */
+export interface CallerParts {
+  readonly settings: CallerSettings;
+  readonly holds: Holds;
+  readonly audit: Audit;
+  readonly clock: Clock;
+}
+
+export function createCallers({ settings, holds, audit, clock }: CallerParts, refusals: Refusals): Callers {
   const { store, clockSkewMs } = settings;
   return {
     async identify(call) {
@@ -39,7 +48,7 @@ export function createCallers(settings: CallerSettings, refusals: Refusals, audi
       const { refuse, ask } = refusals(call, who);
       const { user } = who;
       const now = clock.now();
-      const restrictions = await ask(() => store.restrictions(keysOf(who), now));
+      const restrictions = (await ask(() => store.restrictions(keysOf(who), now))).filter((one) => !holds.isOver(one));
       const epoch = user === undefined ? undefined : await ask(() => store.epoch(user));
       const found = judge(who, restrictions, epoch, now, clockSkewMs);
       if (!found) return;

@@ -9,14 +9,14 @@ export interface Closing {
   close(words: () => Words): void;
   reopen(): void;
   /** What unary calls are refused with as well, where the process is about to end. */
-  readonly lastWords: Words | undefined;
+  lastWords(): Words | undefined;
   /** Refuses unary calls as well, for good. */
-  closeForAll(words: Words): void;
+  closeForAll(words: () => Words): void;
 }
 
 export function createClosing(): Closing {
   let refuseWith: (() => Words) | undefined;
-  let lastWords: Words | undefined;
+  let refuseAllWith: (() => Words) | undefined;
   return {
     words: () => refuseWith?.(),
     get closed() {
@@ -28,11 +28,9 @@ export function createClosing(): Closing {
     reopen() {
       refuseWith = undefined;
     },
-    get lastWords() {
-      return lastWords;
-    },
+    lastWords: () => refuseAllWith?.(),
     closeForAll(words) {
-      lastWords = words;
+      refuseAllWith = words;
     },
   };
 }

@@ -1,6 +1,8 @@
+import type { Clock } from "../../ports/clock.js";
+
 /** Who may come when: tickets at even spacing, none given twice. A value: each function answers with the next one. */
 export interface Ledger {
-  /** The next ticket that is free; epoch ms. */
+  /** The next ticket that is free, by the monotonic clock. */
   readonly freeAt: number;
 }
 
@@ -16,4 +18,9 @@ export function reserve(
 ): { readonly ledger: Ledger; readonly at: number } {
   const at = Math.max(ledger.freeAt, earliest);
   return { ledger: { freeAt: at + 1000 / perSecond }, at };
+}
+
+/** A time by the monotonic clock as a date: what is planned stays where it is, however often the wall clock is set. */
+export function dateOf(at: number, clock: Clock): Date {
+  return new Date(Math.ceil(clock.now() + at - clock.monotonic()));
 }

@@ -5,6 +5,7 @@ import type { Away } from "../inside/away.js";
 import type { PendingCalls } from "../inside/pending.js";
 import type { Registry } from "../inside/registry.js";
 import type { UnaryCalls } from "../inside/unary-calls.js";
+import type { Holds } from "../verdict/holds.js";
 import type { Selector } from "../who/selector.js";
 import type { AcceptSettings } from "./accept.js";
 import type { CallerSettings } from "./callers.js";
@@ -23,6 +24,7 @@ export interface AdmissionParts {
   readonly pending: PendingCalls;
   readonly calls: UnaryCalls;
   readonly closing: Closing;
+  readonly holds: Holds;
   readonly audit: Audit;
   /** Puts out a session that has lost its place to a newcomer, `by` its label. */
   supersede(loser: Selector, by: string | undefined): Promise<unknown>;

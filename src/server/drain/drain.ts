@@ -81,17 +81,17 @@ async function drain(
 ): Promise<Report> {
   const { overMs, forceAfterMs, signal, attribution } = options;
   const { registry, controlStreams, clock, audit, verdicts, closing } = parts;
-  const start = clock.now();
+  const start = clock.monotonic();
   const streams = registry.find({ all: true });
   const clients = clientsOf(streams);
-  const absence = absenceOf(options);
-  const wordsFor = createSlots(absence, returnPerSecond(options, parts, clients.length), clients.length);
-  closing.close(() => refusalAt(clock.now(), absence, wordsFor));
+  const absence = absenceOf(options, clock);
+  const wordsFor = createSlots(absence, returnPerSecond(options, parts, clients.length), clients.length, clock);
+  closing.close(() => refusalAt(clock.monotonic(), absence, wordsFor));
 
   const decision = { selector: { all: true }, words: absence.words } as const;
   const recording = { ...attribution, mode: "tell", forceAfterMs, everywhere: false } as const;
   const { verdict } = await verdicts.record(decision, streams, recording);
-  controlStreams.post(controlStreams.of(streams), eventOf("notice", announcementOf(absence), clock.now()));
+  controlStreams.post(controlStreams.of(streams), eventOf("notice", announcementOf(absence, clock), clock.now()));
   const watch = watchDrain({ streams, endsAt: start + overMs, verdict: verdict.id, clock }, (progress) => {
     tell(progress);
     audit.drain(progress);
@@ -104,7 +104,7 @@ async function drain(
   try {
     await inTurn(clients, spread(clients.length, start, overMs), clock, signal, async (client) => {
       await sendAway(client, watch.ended, (inside) =>
-        verdicts.evict(inside, { verdict, words: wordsFor(clock.now()), mode: "tell", forceAfterMs }),
+        verdicts.evict(inside, { verdict, words: wordsFor(), mode: "tell", forceAfterMs }),
       );
     });
     audit.outcome(verdict, watch.report());
@@ -114,8 +114,10 @@ async function drain(
   }
 }
 
-function absenceOf({ message, localized, backAt }: CheckedDrainOptions): Absence {
-  return { words: { reason: "maintenance", message, ...(localized && { localized }) }, backAt };
+/** Clients that are told one after the other are told of the same moment, also if the wall clock is set in between. */
+function absenceOf({ message, localized, backAt }: CheckedDrainOptions, clock: Clock): Absence {
+  const back = backAt === undefined ? undefined : clock.monotonic() + backAt - clock.now();
+  return { words: { reason: "maintenance", message, ...(localized && { localized }) }, backAt: back };
 }
 
 /** As many clients come back in a second as the app says, as are let in here, or as leave by the plan. 0: not known. */
@@ -129,6 +131,6 @@ function returnPerSecond(
 }
 
 /** Who is refused here may be let in elsewhere, and takes a slot only if all wait for the same date. */
-function refusalAt(now: number, { words, backAt }: Absence, wordsFor: (now: number) => Words): Words {
-  return backAt !== undefined && now < backAt ? wordsFor(now) : words;
+function refusalAt(now: number, { words, backAt }: Absence, wordsFor: () => Words): Words {
+  return backAt !== undefined && now < backAt ? wordsFor() : words;
 }

@@ -19,7 +19,7 @@ export function clientsOf(streams: readonly AdmittedStream[]): readonly Client[]
 /**
  * Begins with each client at its time, and waits for all. Where `signal` is aborted it begins with no more of them.
  *
- * @param times epoch ms, one for each client
+ * @param times by the monotonic clock, one for each client
  */
 export async function inTurn(
   clients: readonly Client[],
@@ -30,7 +30,7 @@ export async function inTurn(
 ): Promise<void> {
   const working: Promise<void>[] = [];
   for (const [index, client] of clients.entries()) {
-    const waitMs = (times[index] ?? 0) - clock.now();
+    const waitMs = (times[index] ?? 0) - clock.monotonic();
     if (waitMs >= 1) await clock.sleep(waitMs, signal).catch(() => {}); // looked at in the next line
     if (signal?.aborted) break;
     const worked = work(client);

@@ -6,7 +6,7 @@ import { type DrainProgress, type Report, reportOf } from "../inside/report.js";
 export interface DrainPlan {
   /** Streams that were inside at its start. */
   readonly streams: readonly AdmittedStream[];
-  /** When the last of them is ended; epoch ms. */
+  /** When the last of them is ended, by the monotonic clock. */
   readonly endsAt: number;
   /** The id of its verdict. */
   readonly verdict: string;
@@ -34,7 +34,7 @@ export function watchDrain(plan: DrainPlan, tell: (progress: DrainProgress) => v
 
   function progress(done: boolean): DrainProgress {
     const inside = streams.filter(({ life }) => !life.aborted).length;
-    const leftMs = done ? 0 : Math.max(0, endsAt - clock.now());
+    const leftMs = done ? 0 : Math.max(0, endsAt - clock.monotonic());
     return { total: streams.length, inside, report: report(), leftMs, done };
   }
 

@@ -35,11 +35,11 @@ export function createAway(clock: Clock): Away {
       if (goodbye) return; // it was put out
       const key = keyOf({ stream, who });
       clients.delete(key);
-      clients.set(key, { stream, who, leftAt: clock.now() });
-      forget(clock.now());
+      clients.set(key, { stream, who, leftAt: clock.monotonic() });
+      forget(clock.monotonic());
     },
     find(selector, withinMs, inside) {
-      const now = clock.now();
+      const now = clock.monotonic();
       forget(now);
       const present = new Set(inside.map(keyOf));
       return [...clients].flatMap(([key, client]) =>

@@ -1,11 +1,11 @@
 import { functionOr, invalid, numberIn, oneOf } from "../../check/invalid.js";
+import { dateOf } from "../admission/ledger.js";
 import { type Bouncer, partsOf } from "../bouncer.js";
 import { DrainingError } from "../drain/drain.js";
 import { checkDrainOptions, type DrainOptions } from "../drain/options.js";
-import { announcementOf } from "../drain/slots.js";
+import { type Absence, announcementOf } from "../drain/slots.js";
 import type { Report } from "../inside/report.js";
 import type { UnaryOutcome } from "../inside/unary-calls.js";
-import type { Words } from "../words/words.js";
 
 /** A signal that asks a process to end. */
 export type Signal = (typeof knownSignals)[number];
@@ -59,10 +59,10 @@ export function drainOn(
     if (begun) process.exit(1);
     begun = true;
     audit.note({ event: "signal", signal }, `draining on ${signal}`);
-    const backAt = backAfterMs === undefined ? undefined : clock.now() + backAfterMs;
-    const back = backAt === undefined ? {} : { backAt: new Date(backAt) };
+    const backAt = backAfterMs === undefined ? undefined : clock.monotonic() + backAfterMs;
+    const back = backAt === undefined ? {} : { backAt: dateOf(backAt, clock) };
     const draining = drained({ ...options, ...back, by: options.by ?? signal });
-    const finishing = finishCalls(draining, announcementOf({ words: { ...maintenance, message, localized }, backAt }));
+    const finishing = finishCalls(draining, { words: { ...maintenance, message, localized }, backAt });
     try {
       const report = await draining;
       await end({ ...report, calls: await finishing });
@@ -82,12 +82,12 @@ export function drainOn(
     }
   };
   /** Unary calls are served until the last streams are being ended: by plan, or sooner if nobody is left. */
-  const finishCalls = async (draining: Promise<Report>, lastWords: Words): Promise<UnaryOutcome> => {
+  const finishCalls = async (draining: Promise<Report>, absence: Absence): Promise<UnaryOutcome> => {
     const timer = new AbortController();
     const planned = clock.sleep(overMs, timer.signal).catch(() => {}); // rejects only when not wanted any more
     await Promise.race([draining.catch(() => {}), planned]);
     timer.abort();
-    closing.closeForAll(lastWords);
+    closing.closeForAll(() => announcementOf(absence, clock));
     return await calls.finish(forceAfterMs);
   };
   for (const signal of signals) process.on(signal, start);

@@ -82,7 +82,8 @@ function createBudgets(): Store["take"] {
       await limiterFor(limit).consume(key);
       return undefined;
     } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) return Math.max(1, refusal.msBeforeNext);
+      // The limiter subtracts dates, and forgets by a timer: where the wall clock was set back, only the latter holds.
+      if (refusal instanceof RateLimiterRes) return Math.min(limit.perMs, Math.max(1, refusal.msBeforeNext));
       throw refusal;
     }
   };

@@ -13,6 +13,7 @@ import type { Verdict, Words } from "../words/words.js";
 import type { ControlStreams } from "./control-streams.js";
 import { createEvict, type Evict } from "./evict.js";
 import type { Ended } from "./force.js";
+import type { Holds } from "./holds.js";
 import { LimitError } from "./limit-error.js";
 import { type Attribution, checkVerdictOptions, type VerdictDefaults, type VerdictOptions } from "./options.js";
 import { type NewRestriction, remindersFor } from "./reminders.js";
@@ -64,6 +65,7 @@ export interface VerdictParts {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly away: Away;
+  readonly holds: Holds;
   readonly pending: PendingCalls;
   readonly controlStreams: ControlStreams;
   readonly audit: Audit;
@@ -89,6 +91,7 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
       ...remindersFor(away, verdict, rememberMs, () => true), // by a name that counts longer than the hold: only their own
     ];
     const all = [...restrictions, ...reminders].map((restriction) => ({ ...restriction, verdict: verdict.id, words }));
+    parts.holds.note({ verdict, restrictions: all });
     const epoch = await store.record({ verdict, restrictions: all, revokes, ...how, origin: name });
     audit.verdict(verdict, found.length + away.length);
     return { verdict, epoch };
@@ -135,6 +138,7 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
     },
     hear(entry) {
       if (entry.origin === name || !entry.everywhere) return;
+      parts.holds.note(entry);
       execute(entry, false).catch((error) =>
         audit.failure(error, "another bouncer's verdict could not be carried out"),
       );
