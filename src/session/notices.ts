@@ -18,8 +18,8 @@ export interface Notices {
 /** What was announced, and which cuts it explains. Times are of the clock that is never set. */
 interface Notice {
   readonly announced: DisconnectInit;
-  readonly from: number;
-  readonly until: number;
+  /** When it happens. It counts for the same time before and after that. */
+  readonly at: number;
   readonly ofStreamsBefore: number;
 }
 
@@ -34,7 +34,7 @@ export interface NoticeOptions {
 export function createNotices({ clock, noticeTtlMs, mappings, ...means }: NoticeOptions): Notices {
   let notice: Notice | undefined;
   const remember = (announced: DisconnectInit, at: number, ofStreamsBefore: number) => {
-    notice = { announced, from: at - noticeTtlMs, until: at + noticeTtlMs, ofStreamsBefore };
+    notice = { announced, at, ofStreamsBefore };
   };
   return {
     announce: (words, at) =>
@@ -45,7 +45,7 @@ export function createNotices({ clock, noticeTtlMs, mappings, ...means }: Notice
     },
     name(evidence, sentAt, wasOpen) {
       const now = clock.monotonic();
-      const counts = notice && notice.from <= now && now <= notice.until && sentAt <= notice.ofStreamsBefore;
+      const counts = notice && Math.abs(now - notice.at) <= noticeTtlMs && sentAt <= notice.ofStreamsBefore;
       return classify(evidence, {
         now: clock.now(),
         reasons: mappings,
