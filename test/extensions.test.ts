@@ -120,7 +120,7 @@ test("a stream ends with its session, closed when the stream hears of an outage 
     recall: ({ bucket }, _, { now }, first) =>
       first
         ? {
-            phase: { status: "waiting", outage, until: now + 60_000, refund: bucket },
+            phase: { status: "waiting", outage, until: now + 60_000, refresh: false, refund: bucket },
             bucket,
             events: [event("reconnecting", { disconnect, attempt: 1, afterMs: 60_000, why: "an outage from before" })],
           }

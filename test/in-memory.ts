@@ -97,6 +97,7 @@ export function listen(session: Session): { readonly lines: string[]; readonly e
     connected: () => "",
     disconnected: ({ disconnect }) => disconnect.reason,
     reconnecting: ({ attempt, afterMs }) => `#${attempt} in ${afterMs} ms`,
+    refreshFailed: ({ attempt, afterMs }) => `#${attempt}, again in ${afterMs} ms`,
     paused: ({ why }) => why,
     reconnected: ({ attempts, gap }) => `after ${attempts}, gap ${gap}`,
     ended: ({ why }) => why,

@@ -42,11 +42,28 @@ export const plan = [
   [
     {
       name: "machine",
-      face: ["state", "input", "effect", "events", "step", "wake-at", "visible", "outage", "lost", "stream-label"],
+      face: [
+        "state",
+        "input",
+        "effect",
+        "events",
+        "step",
+        "wake-at",
+        "visible",
+        "outage",
+        "lost",
+        "refresh",
+        "stream-label",
+      ],
     },
   ],
   [{ name: "stream", face: ["stream", "host", "hooks", "method", "method-name", "promised"] }],
-  [{ name: "session", face: ["session", "extension", "retried", "options", "types"] }],
+  [
+    {
+      name: "session",
+      face: ["session", "extension", "retried", "reauthenticated", "signs-in", "refresh", "options", "types"],
+    },
+  ],
   [
     { name: "browser", knows: [...vocabulary, "session/extension"], face: [] },
     { name: "control-stream", knows: [...vocabulary, "session/extension"], face: [] },

@@ -54,13 +54,13 @@ export function recall(
   const rest = wait.until > now ? wait : { until: now + staleMs, refund: bucket };
   const { disconnect } = wait.outage;
   const outage = { ...wait.outage, told: [disconnect.reason], down: true, gaveUp: false };
-  return { phase: { ...rest, status: "waiting", outage }, bucket, events: [told(disconnect)] };
+  return { phase: { ...rest, status: "waiting", outage, refresh: false }, bucket, events: [told(disconnect)] };
 }
 
 /** A session that waits: another tab got through, or has been told to wait for longer, or for less long. */
 function withOtherTabs(
   { bucket: own }: State,
-  { outage, until: ownUntil }: Extract<Phase, { status: "waiting" }>,
+  { outage, until: ownUntil, refresh }: Extract<Phase, { status: "waiting" }>,
   { wait, openAt, bucket }: Plan,
   rules: Rules,
   moment: Moment,
@@ -81,6 +81,7 @@ function withOtherTabs(
     status: "waiting",
     outage: { ...outage, attempts, endings, row, previousMs },
     until,
+    refresh,
     refund: wait.refund,
   };
   return {

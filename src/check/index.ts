@@ -4,7 +4,7 @@ import * as invalid from "./invalid.js";
 // production.ts in their place, so nothing here may answer with a value: who checks does not fill in.
 
 export { checkClient } from "./client.js";
-export { checkMethod, checkPosition, checkRequest, checkRetried, checkRetryOptions } from "./method.js";
+export { checkMethod, checkPosition, checkRequest, checkRetried, checkRetryOptions, checkUnary } from "./method.js";
 export { checkDecision } from "./policies.js";
 export { checkListener, checkSession } from "./session.js";
 export { checkTime, checkWords } from "./words.js";

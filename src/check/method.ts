@@ -42,9 +42,14 @@ export function checkMethod(method: DescMethod, options: unknown): void {
  * @throws TypeError that names the option
  */
 export function checkRetried(method: DescMethod, options: unknown): void {
+  checkUnary(method);
+  checkRetryOptions(`retried(${pathOf(method)})`, options);
+}
+
+/** @throws TypeError that says what it is instead */
+export function checkUnary(method: DescMethod): void {
   const kind = method?.methodKind;
   if (kind !== "unary") throw invalid("method", kind ?? method, "a unary method, such as Service.method.name");
-  checkRetryOptions(`retried(${pathOf(method)})`, options);
 }
 
 /** @throws TypeError that names the option */

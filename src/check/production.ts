@@ -12,6 +12,7 @@ export function checkRetried(): void {}
 export function checkRetryOptions(): void {}
 export function checkSession(): void {}
 export function checkTime(): void {}
+export function checkUnary(): void {}
 export function expected(): void {}
 export function functionIn(): void {}
 export function functionOr(): void {}

@@ -12,6 +12,8 @@ export const sessionOptions = [
   "methods",
   "rateLimit",
   "refresh",
+  "refreshTimeoutMs",
+  "expiresAt",
   "healthyAfterMs",
   "headersTimeoutMs",
   "noticeTtlMs",
@@ -50,13 +52,16 @@ export function checkSession(
   checkPolicies(policies, known, defaults);
   checkMethods(methods);
   if (rateLimit !== false) checkRateLimit("rateLimit", rateLimit);
-  const { refresh, reportError, clock, connection, extensions = [] } = others;
+  const { refresh, expiresAt, reportError, clock, connection, extensions = [] } = others;
   functionOr("refresh", refresh);
+  functionOr("expiresAt", expiresAt);
   functionOr("reportError", reportError);
   checkShape("connection", connection, ["state"]);
   checkExtensions(extensions);
   checkShape("clock", clock, ["now", "monotonic", "random", "sleep"]);
   const { healthyAfterMs = 0, headersTimeoutMs, noticeTtlMs = 0, abortedMeans, httpStatusMeans = {} } = others;
+  const { refreshTimeoutMs = 1 } = others;
+  numberIn("refreshTimeoutMs", refreshTimeoutMs, 1);
   numberIn("healthyAfterMs", healthyAfterMs, 0);
   if (headersTimeoutMs !== undefined) numberIn("headersTimeoutMs", headersTimeoutMs, 1);
   numberIn("noticeTtlMs", noticeTtlMs, 0);
@@ -88,9 +93,9 @@ function checkMethods(methods: unknown): void {
   if (!Array.isArray(methods)) throw invalid("methods", methods, "an array of method(…) entries");
   const paths = new Set<string>();
   methods.forEach((entry: unknown, index) => {
-    const { method, retry } = objectOf(`methods[${index}]`, entry);
-    if (!method && !retry) throw invalid(`methods[${index}]`, entry, "an entry made by method(…) or retried(…)");
-    const path = method ? pathOf(method as DescMethod) : "retriedIdempotent()";
+    const { method, madeBy } = objectOf(`methods[${index}]`, entry);
+    if (!method && !madeBy) throw invalid(`methods[${index}]`, entry, "an entry made by method(…) or retried(…)");
+    const path = method ? pathOf(method as DescMethod) : String(madeBy);
     if (paths.has(path)) throw invalid(`methods[${index}]`, path, "one entry for each method");
     paths.add(path);
   });

@@ -119,9 +119,13 @@ const meaningOf: { readonly [P in Pause]: string } = {
 };
 /** The path is not gone: we have let go of it. */
 export function pausedBy(why: Pause): Disconnect {
-  const fields = fieldsFor("network", {});
+  return local("network", meaningOf[why]);
+}
+
+/** What no server has to do with. */
+export function local(reason: "network" | "unauthenticated", message: string): Disconnect {
   const common = { localized: undefined, said: false, source: "local", cause: undefined } as const;
-  return { ...fields, ...common, reason: "network", message: meaningOf[why] };
+  return { ...fieldsFor(reason, {}), ...common, reason, message };
 }
 
 /** Nobody's words: they are no message. */

@@ -19,7 +19,7 @@ export const vocabulary = {
   unauthenticated: {
     fields: [],
     status: 16,
-    // One refresh per incident: the same answer again before the stream was healthy ends the session.
+    // The very next answer after a refresh proves that the credentials are bad, and ends the session.
     policy: { maxMs: 10_000, maxAttempts: 1, whenExhausted: "end" },
   },
   /** The server is going away on purpose, or says when it is back. */

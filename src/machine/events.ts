@@ -28,6 +28,15 @@ export interface SessionEvents extends ReasonEvents {
     readonly afterMs: number;
     readonly why: string;
   };
+  /**
+   * `refresh` threw, or did not answer in time. It is asked again in `afterMs` ms, or not, where that is `undefined`.
+   * `attempt` counts from 1, since the last success.
+   */
+  readonly refreshFailed: {
+    readonly error: unknown;
+    readonly attempt: number;
+    readonly afterMs: number | undefined;
+  };
   /** Nothing goes out until the device or the page can go on; `reconnecting` follows. Nothing failed. */
   readonly paused: { readonly why: Pause };
   /**

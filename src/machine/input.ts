@@ -40,8 +40,12 @@ export type Input =
   /** Its attempt was answered with something that is no disconnect: the path is open. */
   | { readonly type: "answered"; readonly stream: number }
   | { readonly type: "refreshed" }
-  /** There are no new credentials, and why. */
-  | { readonly type: "refused"; readonly why: string }
+  /** Nobody is signed in any more. `disconnect`: what ends the session where no stream was refused. */
+  | { readonly type: "refused"; readonly disconnect: Disconnect; readonly why: string }
+  /** The refresh gave no answer. `decision`: what the policy of `network` says. */
+  | { readonly type: "refresh failed"; readonly error: unknown; readonly decision: Decision }
+  /** The credentials have ended, or will soon. */
+  | { readonly type: "refresh due" }
   /** The device or the page cannot go on. */
   | { readonly type: "paused"; readonly why: Pause }
   | { readonly type: "resumed" }

@@ -46,5 +46,11 @@ export function left(state: State, { stream: id }: InputOf<"left">, rules: Rules
   if (streams.size === 0 && phase.status === "paused") return resumed(others, undefined, rules, moment);
   if (phase.status !== "probing" || prober?.stream !== id) return stay(others);
   const { bucket, at } = taken(state, rules, moment.now + 1);
-  return become({ ...others, bucket }, { status: "waiting", outage: phase.outage, until: at, refund: state.bucket });
+  return become(
+    { ...others, bucket },
+    {
+      ...{ status: "waiting", outage: phase.outage, until: at, refresh: false },
+      refund: state.bucket,
+    },
+  );
 }

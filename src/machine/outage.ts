@@ -77,6 +77,9 @@ export function movedBy(byMs: number, phase: SessionState): SessionState {
   const { downAt, floorAt } = phase.outage;
   const moved = { ...phase, outage: { ...phase.outage, downAt: downAt + byMs, floorAt: floorAt + byMs } };
   if (moved.status === "recovering") return { ...moved, healthyAt: moved.healthyAt + byMs };
-  if (moved.status !== "waiting") return moved;
-  return { ...moved, until: moved.until + byMs, refund: { ...moved.refund, at: moved.refund.at + byMs } };
+  if (!("refund" in moved)) return moved;
+  const refund = { ...moved.refund, at: moved.refund.at + byMs };
+  return moved.status === "waiting"
+    ? { ...moved, refund, until: moved.until + byMs }
+    : { ...moved, refund, askedAt: moved.askedAt + byMs };
 }

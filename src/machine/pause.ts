@@ -36,8 +36,8 @@ export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _
   events.push(event("paused", { why }), ...lost);
   const lasting = before?.down ? before.disconnect : disconnect;
   const outage = { ...fallen(before, lasting, moment), row: undefined, told: news ? [...told, "network"] : told };
-  const refresh = status === "refreshing" || (status === "paused" && phase.refresh);
-  const unspent = status === "waiting" ? phase.refund : bucket;
+  const refresh = status === "refreshing" || ("refresh" in phase && phase.refresh);
+  const unspent = "refund" in phase ? phase.refund : bucket;
   return {
     ...become({ ...waiting, bucket: unspent }, { status: "paused", outage, why, refresh }, events),
     effects,
@@ -51,9 +51,9 @@ export function resumed(state: State, _: unknown, rules: Rules, moment: Moment):
   const { outage, refresh } = phase;
   const leastMs = Math.max(0, floorMs(outage, moment));
   if (![...state.streams.values()].some(({ reopenable }) => reopenable)) {
-    return become(state, { status: "waiting", outage, until: moment.now + leastMs, refund: state.bucket });
+    return become(state, { status: "waiting", outage, until: moment.now + leastMs, refresh, refund: state.bucket });
   }
   const { afterMs, why } = afterPause(rules.policies, phase.why, moment.random);
-  const decision = { action: "reconnect", afterMs: Math.max(afterMs, leastMs), refresh, why } as const;
+  const decision = { action: "reconnect", afterMs: Math.max(afterMs, leastMs), why } as const;
   return schedule(state, outage, decision, rules, moment);
 }

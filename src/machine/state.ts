@@ -13,6 +13,7 @@ import type { StreamLabel } from "./stream-label.js";
 //      │   refreshing ────┘  └────────────────── lost before healthy ─────────────────┘     │
 //      └──────────────────────────────────────── woken ─────────────────────────────────────┘
 //
+//   waiting ── woken, credentials are due ──▶ refreshing ── refresh failed ──▶ waiting
 //   any but ended, closed ── paused ──▶ paused ── resumed ──▶ waiting, or refreshing
 //   any ── a policy says "end", the refresh is refused ──▶ ended ── restarted ──▶ healthy
 //   any ── closed ──▶ closed
@@ -62,8 +63,7 @@ export interface Prober {
 export type Phase =
   /** No outage. */
   | { readonly status: "healthy" }
-  /** New credentials are asked for. */
-  | { readonly status: "refreshing"; readonly outage: Outage; readonly afterMs: number; readonly why: string }
+  | Refreshing
   | Waiting
   | { readonly status: "probing"; readonly outage: Outage }
   /** `refresh`: credentials are to be got first, after it. */
@@ -73,11 +73,23 @@ export type Phase =
   | { readonly status: "ended"; readonly disconnect: Disconnect; readonly why: string }
   | { readonly status: "closed" };
 
-/** The next attempt goes out at `until`. */
+/** New credentials are asked for, since `askedAt`. `afterMs`: how long the next attempt waits after them. */
+export interface Refreshing {
+  readonly status: "refreshing";
+  readonly outage: Outage;
+  readonly askedAt: number;
+  readonly afterMs: number;
+  readonly why: string;
+  /** The bucket for that attempt: where credentials were waited for, their wait has taken the token. */
+  readonly refund: Bucket;
+}
+
+/** The next attempt goes out at `until`. `refresh`: after new credentials, which are asked for then. */
 export interface Waiting {
   readonly status: "waiting";
   readonly outage: Outage;
   readonly until: number;
+  readonly refresh: boolean;
   /** The bucket as it was before this wait took its token, for a wait that ends early. */
   readonly refund: Bucket;
 }
@@ -114,6 +126,8 @@ export interface State {
   /** The tabs' turn to probe was asked for; it is not waited for longer than this. */
   readonly turnUntil: number | undefined;
   readonly bucket: Bucket;
+  /** Refreshes that failed, since the last that did not. */
+  readonly refreshFailures: number;
   /** Whether any stream was ever open, in this login. */
   readonly connected: boolean;
   /** Over how many ms the server wants its clients to spread their return after a loss without a goodbye. */
@@ -155,6 +169,7 @@ export function begin(rules: Rules, now: number): State {
     prober: undefined,
     turnUntil: undefined,
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, now),
+    refreshFailures: 0,
     connected: false,
     windowMs: undefined,
   };

@@ -5,7 +5,8 @@ import { lost, sessionVerdict } from "./lost.js";
 import { answered, confirmed, delivered, opened, presumedOpen, recovered } from "./opened.js";
 import { paused, resumed } from "./pause.js";
 import { probe } from "./queue.js";
-import { refreshed, refused, retryNow, woken } from "./schedule.js";
+import { refreshDue, refreshed, refreshFailed, refused } from "./refresh.js";
+import { retryAsked, woken } from "./schedule.js";
 import { healthy, type Moment, type Phase, type Rules, type State } from "./state.js";
 
 /**
@@ -31,15 +32,17 @@ const arrows: { readonly [T in Input["type"]]: Arrow<T> } = {
   answered,
   refreshed,
   refused,
+  "refresh failed": refreshFailed,
+  "refresh due": refreshDue,
   paused,
   resumed,
   verdict: sessionVerdict,
-  "retry asked": retryNow,
+  "retry asked": retryAsked,
   "turn came": (state, _, rules, { now }) => (state.turnUntil === undefined ? stay(state) : probe(state, rules, now)),
   adopted: (state, { phase, bucket, events }) => become({ ...state, bucket }, phase, events),
   window: (state, { windowMs }) => stay({ ...state, windowMs }),
   restarted: (state) =>
-    state.phase.status === "ended" ? become({ ...state, connected: false }, healthy) : stay(state),
+    state.phase.status === "ended" ? become({ ...state, connected: false, refreshFailures: 0 }, healthy) : stay(state),
   closed: (state) => become(state, { status: "closed" }),
   woken: (state, _, rules, moment) => awake(state)(state, rules, moment),
 };
@@ -85,10 +88,9 @@ function hasTurn({ phase, turnUntil }: State): boolean {
   return phase.status === "probing" || turnUntil !== undefined;
 }
 
-/** A pause leaves a refresh in flight alone: where tokens rotate, an aborted one may have been spent. */
+/** A page that is hidden has its network: where tokens rotate, a refresh that is aborted may have been spent. */
 function aboutRefresh(before: Phase, after: Phase): readonly Effect[] {
-  if (after === before) return [];
-  if (after.status === "refreshing") return [{ type: "start refresh" }];
-  const wanted = before.status === "refreshing" || before.status === "paused";
-  return wanted && after.status !== "paused" ? [{ type: "abort refresh" }] : [];
+  const refreshes = after.status === "refreshing";
+  if (refreshes === (before.status === "refreshing") || ("why" in after && after.why === "hidden")) return [];
+  return [{ type: refreshes ? "start refresh" : "abort refresh" }];
 }

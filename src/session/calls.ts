@@ -1,6 +1,7 @@
 import { clone, create, type DescMessage, type DescMethodUnary, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError, ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
-import { canceledBy } from "../stream/stream.js";
+import { createTimer } from "../ports/timer.js";
+import { canceledBy, deadlineOf, timedOut } from "../stream/stream.js";
 import type { RetriedEntry, RetryHost } from "./retried-entry.js";
 
 /**
@@ -18,15 +19,15 @@ export interface CallHost extends RetryHost {
   readonly transport: Transport;
   /** Which calls may be retried. */
   readonly retried: readonly RetriedEntry[];
-  /** Resolves when a call may go out, where one may not now. */
-  readonly calm: Promise<void> | undefined;
+  /** Resolves when a call may perhaps go out, where one may not now. `own`: it is made to get credentials. */
+  wait(own: boolean): Promise<void> | undefined;
   /** A call failed with this, in a login. */
   overhear(error: unknown, login: number): void;
 }
 
 export function createCalls(host: CallHost): Calls {
   const underway = new Set<(error: ConnectError) => void>();
-
+  /** `own`: it is made to get credentials. It waits for none, and what is said to it is no verdict on the session. */
   function once<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,
@@ -34,6 +35,7 @@ export function createCalls(host: CallHost): Calls {
     header: HeadersInit | undefined,
     input: MessageInitShape<I>,
     contextValues?: ContextValues,
+    own = false,
   ): Promise<UnaryResponse<I, O>> {
     const refused = host.refusal();
     if (refused !== undefined) return Promise.reject(refused);
@@ -42,24 +44,34 @@ export function createCalls(host: CallHost): Calls {
       const request = clone(method.input, create(method.input, input));
       const headers = header && new Headers(header);
       const controller = new AbortController();
-      const { login } = host;
+      const { login, host: streams } = host;
+      const { clock } = streams;
+      const deadline = deadlineOf({ timeoutMs }, clock.monotonic());
+      const timer = createTimer(clock);
+      let leftMs = timeoutMs;
       const end = (error: ConnectError) => {
         controller.abort();
         reject(error); // without waiting for the transport: an abort can be lost on its way through fetch
       };
       const cancel = () => end(canceledBy(signal));
-      const send = async () =>
-        host.transport.unary(method, controller.signal, timeoutMs, headers, request, contextValues);
-      const sendAfter = async (calm: Promise<void>) => {
-        await calm;
-        if (controller.signal.aborted) throw controller.signal.reason; // it was canceled just now
-        const late = host.refusal();
-        if (late !== undefined) throw late;
-        return send();
-      };
       const settle = () => {
+        timer.stop();
         underway.delete(end);
         signal?.removeEventListener("abort", cancel);
+      };
+
+      const send = async () => {
+        for (let wait = host.wait(own); wait; wait = host.wait(own)) {
+          // Its time runs on, though the transport has not got it.
+          if (deadline !== undefined) timer.start(deadline - clock.monotonic(), () => end(timedOut()));
+          await wait;
+          timer.stop();
+          if (controller.signal.aborted) throw controller.signal.reason; // it was ended just now
+          const late = host.refusal();
+          if (late !== undefined) throw late;
+          if (deadline !== undefined) leftMs = Math.max(1, deadline - clock.monotonic());
+        }
+        return host.transport.unary(method, controller.signal, leftMs, headers, request, contextValues);
       };
       underway.add(end);
       signal?.addEventListener("abort", cancel);
@@ -67,10 +79,9 @@ export function createCalls(host: CallHost): Calls {
         settle();
         return cancel();
       }
-      const { calm } = host;
-      (calm ? sendAfter(calm) : send())
+      send()
         .then(resolve, (error) => {
-          host.overhear(error, login);
+          if (!own) host.overhear(error, login);
           reject(error);
         })
         .finally(settle);
@@ -87,7 +98,8 @@ export function createCalls(host: CallHost): Calls {
       contextValues?: ContextValues,
     ) {
       const entry = host.retried.find(({ covers }) => covers(method));
-      if (!entry) return once(method, signal, timeoutMs, header, input, contextValues);
+      const own = host.credentials.isOwn(signal) || (entry !== undefined && !entry.retry);
+      if (own || !entry?.retry) return once(method, signal, timeoutMs, header, input, contextValues, own);
       const call = { once, method, signal, timeoutMs, header, input, contextValues };
       return entry.retry(call, host) as Promise<UnaryResponse<I, O>>;
     },

@@ -8,6 +8,7 @@ import { event } from "../machine/events.js";
 import type { StreamLabel } from "../machine/stream-label.js";
 import type { SessionStream, StreamHost } from "../stream/host.js";
 import { closedError } from "./closed.js";
+import { type Credentials, createCredentials } from "./credentials.js";
 import { createDriver, type Driver } from "./driver.js";
 import { createEffects } from "./effects.js";
 import { type Attached, type SessionPort, together } from "./extension.js";
@@ -22,13 +23,14 @@ export interface Core {
   readonly driver: Driver;
   readonly listeners: Listeners;
   readonly notices: Notices;
+  readonly credentials: Credentials;
   readonly extensions: Required<Attached>;
   /** The session, as its streams see it. */
   readonly host: StreamHost;
   /** The way of the session's own calls. */
   readonly transport: Transport;
-  /** Resolves when a call may go out, where one may not now: right after a connection has failed. */
-  readonly calm: Promise<void> | undefined;
+  /** Resolves when a call may perhaps go out that may not now: a connection has just failed, or new credentials are to come. */
+  wait(own: boolean): Promise<void> | undefined;
   /** Which login this is: what was said to the one before is no news for it. */
   login: number;
   readonly reportError: (error: unknown) => void;
@@ -62,6 +64,7 @@ export function createCore(transport: Transport, settings: Settings): Core {
       const why = extensions.pause();
       if (why !== undefined) return driver.feed({ type: "paused", why });
       driver.consult();
+      credentials.look();
       driver.feed({ type: "resumed" });
     },
     consult: () => driver.consult(),
@@ -78,10 +81,14 @@ export function createCore(transport: Transport, settings: Settings): Core {
     explain: notices.decide,
     overheard: (error) => core.overhear(error, core.login),
   };
-  const attached = settings.extensions.map((attach) => attach(port));
+  const credentials = createCredentials({
+    ...{ ...settings, transport, refreshed: () => extensions.refreshed() },
+    driver: () => driver,
+  });
+  const attached = [credentials, ...settings.extensions.map((attach) => attach(port))];
   const extensions = together(attached, reportError);
   const effects = createEffects({
-    ...{ ...settings, streams, turn: extensions.turn, refreshed: extensions.refreshed },
+    ...{ streams, credentials, turn: extensions.turn },
     driver: () => driver,
   });
   const driver = createDriver({
@@ -91,16 +98,14 @@ export function createCore(transport: Transport, settings: Settings): Core {
   const way = extensions.through(connection.transport);
 
   const core: Core = {
-    ...{ driver, listeners, notices, extensions, transport: way, login: 0, reportError, retried },
+    ...{ driver, listeners, notices, credentials, extensions, transport: way, login: 0, reportError, retried },
     host: createStreamHost({
       ...{ ...settings, transport: way, driver, streams, extensions },
       connection: connection.look,
       name: notices.name,
       disturb: effects.disturb,
     }),
-    get calm() {
-      return effects.calm;
-    },
+    wait: (own) => effects.calm ?? (own ? undefined : credentials.wait()),
     label: (name) => ({ id: nextId++, name }),
     refusal() {
       if (streams.size === 0) driver.consult();

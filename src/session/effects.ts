@@ -5,8 +5,8 @@ import type { State } from "../machine/state.js";
 import { nextTurn } from "../ports/clock.js";
 import type { SessionStream } from "../stream/host.js";
 import { closedError } from "./closed.js";
+import type { Credentials } from "./credentials.js";
 import type { Driver } from "./driver.js";
-import { createRefresher } from "./refresh.js";
 
 /** Carries out what the machine asks for, as long as that is still wanted. */
 export interface Effects {
@@ -19,27 +19,22 @@ export interface Effects {
 
 export interface EffectOptions {
   readonly streams: ReadonlyMap<number, SessionStream>;
-  readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
-  readonly reportError: (error: unknown) => void;
+  readonly credentials: Credentials;
   /** Resolves when it is this session's turn to probe. */
   readonly turn: (signal: AbortSignal) => Promise<void>;
-  /** There are new credentials. */
-  readonly refreshed: () => void;
   readonly driver: () => Pick<Driver, "machine" | "feed" | "consult">;
 }
 
-export function createEffects({ streams, refresh, reportError, turn, refreshed, driver }: EffectOptions): Effects {
+export function createEffects({ streams, credentials, turn, driver }: EffectOptions): Effects {
   let calm: Promise<void> | undefined;
   let ownTurn = new AbortController();
   const feed = (input: Input) => driver().feed(input);
-  const refresher = createRefresher(refresh, reportError, (why) => {
-    if (why === undefined) refreshed();
-    feed(why === undefined ? { type: "refreshed" } : { type: "refused", why });
-  });
 
   function letGo(id: number): void {
     const { machine } = driver();
-    if (calm) calm.then(() => feed({ type: "asked again", stream: id }));
+    // Who stands for all has not to wait for credentials: the machine has got them before.
+    const wait = calm ?? (machine.prober?.stream === id ? undefined : credentials.wait());
+    if (wait) wait.then(() => feed({ type: "asked again", stream: id }));
     else if (machine.streams.has(id) && !machine.queue.includes(id)) streams.get(id)?.letGo();
   }
 
@@ -82,9 +77,9 @@ export function createEffects({ streams, refresh, reportError, turn, refreshed, 
           for (const id of effect.streams) stop(id, effect.by);
           return;
         case "start refresh":
-          return status === "refreshing" ? refresher.start() : undefined;
+          return credentials.start();
         case "abort refresh":
-          return status === "refreshing" || status === "paused" ? undefined : refresher.cancel();
+          return status === "refreshing" ? undefined : credentials.cancel();
         case "take turn":
           return turnUntil === undefined ? undefined : takeTurn();
         case "leave turn":

@@ -13,9 +13,10 @@ import type { ConnectionState } from "../ports/connection-state.js";
 import type { StreamEntry } from "../stream/method.js";
 import { methodName } from "../stream/method-name.js";
 import type { Extension } from "./extension.js";
+import type { Refresh } from "./refresh.js";
 import type { RetriedEntry } from "./retried-entry.js";
 
-/** An entry of `methods`. Made by `method(…)`, `retried(…)` or `retriedIdempotent()`. */
+/** An entry of `methods`. Made by `method(…)`, `retried(…)`, `retriedIdempotent()`, `reauthenticated(…)` or `signsIn(…)`. */
 export type MethodEntry = StreamEntry | RetriedEntry;
 
 interface Options {
@@ -27,10 +28,18 @@ interface Options {
   /** Attempts of the whole session. `false`: no limit. @default { burst: 5, perMs: 60_000 } */
   readonly rateLimit?: RateLimit | false;
   /**
-   * Gets new credentials: called at most once at a time, when a server answers "unauthenticated". `false`, or an error,
-   * means signed out, and ends the session. @default none: "unauthenticated" ends the session
+   * Gets new credentials: called when a server answers "unauthenticated", at most once at a time. `false` means signed out,
+   * and ends the session. What it throws is tried again by the policy of `network`, and told by `refreshFailed`. Where it
+   * answers with `{ expiresAt: Date }`, it is called ahead of that time. @default none: "unauthenticated" ends the session
    */
-  readonly refresh?: (signal: AbortSignal) => Promise<unknown>;
+  readonly refresh?: Refresh;
+  /** Ms after which a `refresh` without an answer is given up, and tried again. @default 30_000 */
+  readonly refreshTimeoutMs?: number;
+  /**
+   * When the credentials of now end, as far as `refresh` has not said so: those that a login begins with. Asked when the
+   * session is made, after each refresh, and after `restart()`. @default not known
+   */
+  readonly expiresAt?: () => Date | undefined;
   /** A stream that stayed open for so many ms has recovered: backoff and attempts start anew. @default 10_000 */
   readonly healthyAfterMs?: number;
   /**
@@ -80,7 +89,9 @@ export interface Settings {
   readonly entries: ReadonlyMap<string, StreamEntry>;
   /** Those of single methods first. */
   readonly retried: readonly RetriedEntry[];
-  readonly refresh: ((signal: AbortSignal) => Promise<unknown>) | undefined;
+  readonly refresh: Refresh | undefined;
+  readonly refreshTimeoutMs: number;
+  readonly expiresAt: (() => Date | undefined) | undefined;
   readonly headersTimeoutMs: number | undefined;
   readonly noticeTtlMs: number;
   readonly abortedMeans: Reason | undefined;
@@ -106,6 +117,8 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
     methods = [],
     rateLimit = defaultRateLimit,
     refresh,
+    refreshTimeoutMs = 30_000,
+    expiresAt,
     healthyAfterMs = healthyByDefaultMs,
     headersTimeoutMs,
     noticeTtlMs = 10_000,
@@ -135,6 +148,8 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
     entries: new Map(methods.filter(isOfStreams).map((entry) => [methodName(entry.method), entry])),
     retried: methods.filter((entry) => "retry" in entry).sort((a, b) => Number(!a.method) - Number(!b.method)),
     refresh,
+    refreshTimeoutMs: finiteMs(refreshTimeoutMs, 30_000),
+    expiresAt: refresh && expiresAt,
     headersTimeoutMs,
     noticeTtlMs,
     abortedMeans,

@@ -2,18 +2,21 @@ import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/p
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 import type { StreamLabel } from "../machine/stream-label.js";
 import type { StreamHost } from "../stream/host.js";
+import type { Credentials } from "./credentials.js";
 import type { Driver } from "./driver.js";
 import type { Notices } from "./notices.js";
 
 // How a session and its retried calls know each other. Only types: the retrying itself comes with the entry.
 
-/** What {@link retried} and {@link retriedIdempotent} make: it brings what does the retrying. */
+/** How the calls of unary methods are made, if not once and as they are. It brings what does it. */
 export interface RetriedEntry {
   /** `undefined`: for more than one method. */
   readonly method: DescMethodUnary | undefined;
+  /** What made it. */
+  readonly madeBy: string;
   readonly covers: (method: DescMethodUnary) => boolean;
-  /** Makes a call, and makes it again where it is lost. */
-  readonly retry: (call: UnaryCall, host: RetryHost) => Promise<UnaryResponse>;
+  /** Makes a call, and makes it again where it is lost. `undefined`: it is part of signing in, and made as it is. */
+  readonly retry: ((call: UnaryCall, host: RetryHost) => Promise<UnaryResponse>) | undefined;
 }
 
 /** What Connect hands to `Transport.unary`. */
@@ -32,6 +35,7 @@ export interface UnaryCall {
 export interface RetryHost {
   readonly driver: Driver;
   readonly notices: Pick<Notices, "name">;
+  readonly credentials: Pick<Credentials, "isOwn" | "generation" | "wait" | "ask">;
   /** Where a call waits: among the streams. */
   readonly host: StreamHost;
   /** Which login this is: what was said to the one before is no news for it. */

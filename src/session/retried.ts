@@ -30,7 +30,7 @@ export function retried<I extends DescMessage, O extends DescMessage>(
 ): RetriedEntry {
   checkRetried(method, options);
   const name = methodName(method);
-  return entryOf(method, (other) => methodName(other) === name, options);
+  return entryOf("retried()", method, (other) => methodName(other) === name, options);
 }
 
 /**
@@ -43,15 +43,16 @@ export function retried<I extends DescMessage, O extends DescMessage>(
  */
 export function retriedIdempotent(options: RetryOptions = {}): RetriedEntry {
   checkRetryOptions("retriedIdempotent()", options);
-  return entryOf(undefined, ({ idempotency }) => idempotency > 0, options); // 0: nothing is known about it
+  return entryOf("retriedIdempotent()", undefined, ({ idempotency }) => idempotency > 0, options); // 0: nothing is known about it
 }
 
 function entryOf(
+  madeBy: string,
   method: DescMethodUnary | undefined,
   covers: RetriedEntry["covers"],
   { maxAttempts = Number.POSITIVE_INFINITY }: RetryOptions,
 ): RetriedEntry {
-  return { method, covers, retry: async (call, host) => retry(await beginCall(call, host, maxAttempts)) };
+  return { method, madeBy, covers, retry: async (call, host) => retry(await beginCall(call, host, maxAttempts)) };
 }
 
 /**

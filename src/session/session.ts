@@ -39,6 +39,11 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       checkTime("notice: at", at);
       notices.announce(announced, at);
     },
+    async refresh() {
+      const refused = core.refusal();
+      if (refused !== undefined) throw refused;
+      return core.credentials.ask();
+    },
     retry: () => driver.feed({ type: "retry asked" }),
     restart() {
       const { status } = driver.state;

@@ -92,7 +92,7 @@ export function decideFirst(
 }
 
 /** A policy function that throws is reported, and the default decides. */
-function decideOrDefault(
+export function decideOrDefault(
   { rules }: Driver,
   disconnect: Disconnect,
   attempt: Attempt,

@@ -42,9 +42,19 @@ export interface SessionControls {
   notice(this: void, announced: DisconnectInit, at?: Date): void;
   /**
    * Ends a wait early, for a "try now" button: the next attempt goes out as soon as the rate limit lets it, but not
-   * before a time that the server gave. Does nothing where nothing waits.
+   * before a time that the server gave. A `refresh` that has been on its way for a second is given up, and called anew. Does
+   * nothing where nothing waits.
    */
   retry(this: void): void;
+  /**
+   * Gets new credentials now. Where they are on their way already, it is the same call of `refresh`. After a pause, in which
+   * that call was given up, it is the next one.
+   *
+   * @returns `true` where there are new ones. `false` where the user is signed out: then the session has ended
+   * @throws what `refresh` has thrown, or that it did not answer in time; what the session has ended with; TypeError where it
+   * has no `refresh`
+   */
+  refresh(this: void): Promise<boolean>;
   /**
    * After a new login: lifts the verdict, so that calls go out again. Streams that were ended stay ended.
    *

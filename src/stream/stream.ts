@@ -132,7 +132,7 @@ export function heed(
   deadline: number | undefined,
   clock: Clock,
   life: AbortSignal,
-  stream: SessionStream,
+  stream: Pick<SessionStream, "stop">,
 ): void {
   if (life.aborted) return;
   const cancel = () => stream.stop("canceled", canceledBy(signal));
@@ -146,13 +146,18 @@ export function heed(
   }
   if (deadline === undefined) return;
   after(clock, deadline - clock.monotonic(), life, () => {
-    stream.stop("failed", new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    stream.stop("failed", timedOut());
   });
 }
 
 /** What a call ends with that its caller has canceled. A polyfill's signal has no `reason`. */
 export function canceledBy(signal: AbortSignal | undefined): ConnectError {
   return ConnectError.from(signal?.reason ?? "This operation was aborted", Code.Canceled);
+}
+
+/** What a call ends with whose time is up. */
+export function timedOut(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
 /** What was thrown, looked at in the same tick. */

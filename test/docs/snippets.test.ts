@@ -37,12 +37,13 @@ function run(file: string, args: readonly string[], cwd: string): Promise<{ out:
 
 /** What the snippets take for granted: a session, a client and an app around them. */
 const prelude = `
+  import type { GenService } from "@bufbuild/protobuf/codegenv2";
   import type { Transport } from "@connectrpc/connect";
   import type * as farewell from "farewell";
   import type { ConnectRouter } from "@connectrpc/connect";
   import type { FarewellClient, Session } from "farewell";
   import type { Bouncer } from "farewell/server";
-  import type { ChatService as Service, Message } from "./gen/chat/v1/chat_pb.js";
+  import type { ChatService as Service, Message, SayRequestSchema, SayResponseSchema } from "./gen/chat/v1/chat_pb.js";
   declare global {
     const createClient: typeof farewell.createClient;
     const createSession: typeof farewell.createSession;
@@ -50,10 +51,14 @@ const prelude = `
     const transport: Transport;
     const user: { readonly id: string };
     const ChatService: typeof Service;
+    const AuthService: GenService<{
+      renew: { methodKind: "unary"; input: typeof SayRequestSchema; output: typeof SayResponseSchema };
+    }>;
     const session: Session;
     const chat: FarewellClient<typeof Service>;
     const auth: {
       readonly token: string;
+      readonly expiresAt: Date | undefined;
       renew(signal: AbortSignal): Promise<boolean>;
       signIn(): Promise<void>;
       verify(token: string | null): Promise<{ sub: string; sid: string; epoch: number } | undefined>;

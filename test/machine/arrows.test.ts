@@ -43,7 +43,10 @@ const recovering: Phase = {
   healthyAt: now + 9_000,
   passed: true,
 };
-const refreshing: Phase = { status: "refreshing", outage, afterMs: 100, why: "unauthenticated" };
+const refreshing: Phase = {
+  ...{ status: "refreshing", outage, askedAt: now - 5_000, afterMs: 100, why: "unauthenticated" },
+  refund: { tokens: 5, at: now },
+};
 const paused: Phase = { status: "paused", outage, why: "offline", refresh: false };
 const ended: Phase = { status: "ended", disconnect: banned, why: "banned: Bye" };
 const closed: Phase = { status: "closed" };
@@ -165,6 +168,21 @@ const rows: readonly Row[] = [
     input: lost({ ...retry, refresh: true }, { disconnect: disconnect("unauthenticated") }),
     after: { phase: { status: "refreshing", afterMs: 1_000 }, queue: [1] },
     events: ["streamLost", "disconnected", "unauthenticated"],
+    effects: ["start refresh"],
+  },
+  {
+    name: "healthy ── lost, credentials expired, and a long wait before the attempt ──▶ waiting: they would not last",
+    before: stateOf({ phase: healthy, streams: [open(1)] }),
+    input: lost({ ...retry, afterMs: 3_000, refresh: true }, { disconnect: disconnect("unauthenticated") }),
+    after: { phase: { status: "waiting", until: now + 3_000, refresh: true }, queue: [1] },
+    events: ["streamLost", "disconnected", "unauthenticated", "reconnecting"],
+    wakeInMs: 3_000,
+  },
+  {
+    name: "waiting, for credentials ── woken ──▶ refreshing, with the token that the wait has taken",
+    before: stateOf({ phase: { ...waiting, until: now, refresh: true }, streams: [stream(1)], queue: [1] }),
+    input: { type: "woken" },
+    after: { phase: { status: "refreshing", afterMs: 0, refund: waiting.refund } },
     effects: ["start refresh"],
   },
   {
@@ -350,6 +368,16 @@ const rows: readonly Row[] = [
     events: ["connected", "streamOpened"],
   },
   {
+    name: "delivered, recovering: a stream that was only presumed open is let in, and what fails after it begins a new row",
+    before: stateOf({
+      phase: { status: "recovering", outage: { ...outage, down: false }, healthyAt: now + 5_000, passed: true },
+      streams: [open(1)],
+    }),
+    input: { type: "delivered", stream: 1, reopenable: true },
+    after: { phase: { status: "recovering", outage: { row: undefined } } },
+    wakeInMs: 5_000,
+  },
+  {
     name: "refreshing ── refreshed ──▶ waiting",
     before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
     input: { type: "refreshed" },
@@ -361,16 +389,83 @@ const rows: readonly Row[] = [
   {
     name: "refreshing ── refused ──▶ ended",
     before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
-    input: { type: "refused", why: "unauthenticated: signed out" },
-    after: { phase: { status: "ended", why: "unauthenticated: signed out" } },
+    input: { type: "refused", disconnect: disconnect("unauthenticated"), why: "unauthenticated: signed out" },
+    after: { phase: { status: "ended", disconnect: network, why: "unauthenticated: signed out" } },
     events: ["ended"],
     effects: ["abort refresh", "stop 1"],
   },
   {
-    name: "refused when nobody waits for it: nothing",
+    name: "any ── refused, though no stream was ──▶ ended",
+    before: stateOf({ phase: healthy, streams: [open(1)] }),
+    input: { type: "refused", disconnect: disconnect("unauthenticated"), why: "unauthenticated: signed out" },
+    after: { phase: { status: "ended", disconnect: { reason: "unauthenticated" } } },
+    events: ["ended"],
+    effects: ["stop 1"],
+  },
+  {
+    name: "refreshed when nobody waits for it: nothing, but that failures are forgotten",
+    before: stateOf({ phase: healthy, refreshFailures: 2, streams: [open(1)] }),
+    input: { type: "refreshed" },
+    after: { phase: healthy, refreshFailures: 0 },
+  },
+  {
+    name: "waiting, for credentials ── refreshed, for somebody else ──▶ waiting, for the attempt alone",
+    before: stateOf({ phase: { ...waiting, refresh: true }, streams: [stream(1)], queue: [1] }),
+    input: { type: "refreshed" },
+    after: { phase: waiting },
+    wakeInMs: 2_000,
+  },
+  {
+    name: "refreshing ── refresh failed ──▶ waiting, for credentials",
+    before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
+    input: { type: "refresh failed", error: new Error("no"), decision: retry },
+    after: { phase: { status: "waiting", until: now + 1_000, refresh: true }, refreshFailures: 1 },
+    events: ["refreshFailed", "reconnecting"],
+    effects: ["abort refresh"],
+    wakeInMs: 1_000,
+  },
+  {
+    name: "refreshing ── refresh failed, the policy gives up ──▶ ended",
+    before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
+    input: { type: "refresh failed", error: new Error("no"), decision: { action: "stop", why: "no" } },
+    after: { phase: { status: "ended", disconnect: network, why: "no" } },
+    events: ["refreshFailed", "ended"],
+    effects: ["abort refresh", "stop 1"],
+  },
+  {
+    name: "refresh failed when nobody waits for it: it is told",
+    before: stateOf({ phase: healthy, refreshFailures: 1, streams: [open(1)] }),
+    input: { type: "refresh failed", error: new Error("no"), decision: retry },
+    after: { phase: healthy, refreshFailures: 2 },
+    events: ["refreshFailed"],
+  },
+  {
+    name: "refresh due, healthy: the streams go on",
+    before: stateOf({ phase: healthy, streams: [open(1)] }),
+    input: { type: "refresh due" },
+    after: { phase: healthy },
+    effects: ["start refresh"],
+  },
+  {
+    name: "refresh due in a pause: after it",
     before: stateOf({ phase: paused, streams: [stream(1)], queue: [1] }),
-    input: { type: "refused", why: "unauthenticated: signed out" },
-    after: { phase: paused },
+    input: { type: "refresh due" },
+    after: { phase: { ...paused, refresh: true } },
+  },
+  {
+    name: "refresh due in a wait: after it",
+    before: stateOf({ phase: waiting, streams: [stream(1)], queue: [1] }),
+    input: { type: "refresh due" },
+    after: { phase: { ...waiting, refresh: true } },
+    wakeInMs: 2_000,
+  },
+  {
+    name: "any ── paused ──▶ paused: the refresh is given up, and begun anew after it",
+    before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
+    input: { type: "paused", why: "asleep" },
+    after: { phase: { status: "paused", refresh: true } },
+    events: ["paused"],
+    effects: ["abort refresh"],
   },
   {
     name: "any ── paused ──▶ paused: attempts are given up, and counted nowhere",
@@ -396,7 +491,6 @@ const rows: readonly Row[] = [
     input: { type: "resumed" },
     after: { phase: { status: "waiting", until: now + 500 } },
     events: ["reconnecting"],
-    effects: ["abort refresh"],
     wakeInMs: 500,
   },
   {
@@ -427,6 +521,21 @@ const rows: readonly Row[] = [
     after: { phase: { status: "waiting", until: now + 1 } },
     events: ["reconnecting"],
     wakeInMs: 1,
+  },
+  {
+    name: "refreshing, for long ── retry asked ──▶ waiting, for another refresh",
+    before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
+    input: { type: "retry asked" },
+    after: { phase: { status: "waiting", until: now + 1, refresh: true } },
+    events: ["reconnecting"],
+    effects: ["abort refresh"],
+    wakeInMs: 1,
+  },
+  {
+    name: "refreshing, just now ── retry asked: nothing",
+    before: stateOf({ phase: { ...refreshing, askedAt: now - 900 }, streams: [stream(1)], queue: [1] }),
+    input: { type: "retry asked" },
+    after: { phase: { status: "refreshing" } },
   },
   {
     name: "healthy ── adopted from another page ──▶ waiting",
@@ -508,7 +617,6 @@ const rows: readonly Row[] = [
     input: { type: "resumed" },
     after: { phase: { status: "waiting", until: now + 1_500 } },
     events: ["reconnecting"],
-    effects: ["abort refresh"],
     wakeInMs: 1_500,
   },
   {
@@ -545,6 +653,8 @@ test("every kind of input has a row", () => {
     answered: true,
     refreshed: true,
     refused: true,
+    "refresh failed": true,
+    "refresh due": true,
     paused: true,
     resumed: true,
     verdict: true,

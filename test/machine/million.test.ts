@@ -95,7 +95,7 @@ function inputFor(walk: Walk, moment: Moment): Input {
   if (chance < 0.43) return { type: "paused", why: pick(random, ["offline", "hidden", "frozen", "asleep"]) };
   if (chance < 0.48) return { type: "resumed" };
   if (chance < 0.5) return { type: "retry asked" };
-  if (chance < 0.54) return random() < 0.9 ? { type: "refreshed" } : { type: "refused", why: "signed out" };
+  if (chance < 0.54) return aboutCredentials(walk, moment);
   if (chance < 0.56) return { type: "turn came" };
   if (chance < 0.57) return { type: "window", windowMs: random() < 0.5 ? undefined : random() * 60_000 };
   if (chance < 0.575) return { type: "closed" };
@@ -132,6 +132,15 @@ function inputFor(walk: Walk, moment: Moment): Input {
     resumes: random() < 0.5,
     decision: decide(rules.policies, told, attempt),
   };
+}
+
+function aboutCredentials({ random, state, rules }: Walk, moment: Moment): Input {
+  const chance = random();
+  if (chance < 0.5) return { type: "refreshed" };
+  if (chance < 0.7) return { type: "refresh due" };
+  if (chance < 0.71) return { type: "refused", disconnect: disconnect("unauthenticated"), why: "signed out" };
+  const decision = decide(rules.policies, disconnect("network"), attemptOfVerdict(state, rules, moment));
+  return { type: "refresh failed", error: undefined, decision };
 }
 
 function assert(holds: boolean, promise: string): void {

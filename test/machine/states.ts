@@ -49,6 +49,7 @@ export const waiting: Waiting = {
   status: "waiting",
   outage,
   until: now + 2_000,
+  refresh: false,
   refund: { tokens: 5, at: now },
 };
 
