@@ -37,7 +37,7 @@ function weigh(state: State, stream: number, disconnect: Disconnect, now: number
   const news = before === undefined || prober || abandoned || phase.status === "recovering";
   const { reason, source } = disconnect;
   const kind = source === "unknown" ? source : reason; // those in doubt are bounded for themselves
-  const seen = before?.row?.kind === kind ? before.row.number : 0;
+  const seen = !state.letIn && before?.row?.kind === kind ? before.row.number : 0;
   const row = { kind, number: news ? seen + 1 : Math.max(seen, 1) };
   return { facts, before, prober, abandoned, news, row, endings: (before?.endings ?? 0) + (news ? 1 : 0) };
 }
@@ -116,10 +116,15 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
     returning: true,
   });
   const lostEvent = event("streamLost", { stream, disconnect });
-  return waits(waiting, weighed, { ...outage, previousMs: decision.afterMs }, decision, rules, moment, [
-    lostEvent,
-    ...events,
-  ]);
+  return waits(
+    { ...waiting, letIn: false },
+    weighed,
+    { ...outage, previousMs: decision.afterMs },
+    decision,
+    rules,
+    moment,
+    [lostEvent, ...events],
+  );
 }
 
 /** The stream waits: for an attempt that is scheduled now, or together with the others that wait already. */

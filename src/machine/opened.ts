@@ -20,7 +20,7 @@ export function delivered(state: State, { stream: id, reopenable }: InputOf<"del
   const facts = state.streams.get(id);
   if (!facts) return stay(state);
   const known = facts.reopenable === reopenable ? state : withStream(state, id, { ...facts, reopenable });
-  return known.prober?.stream === id ? confirm(known, known.prober, rules) : stay(inNewRow(known));
+  return known.prober?.stream === id ? confirm(known, known.prober, rules) : stay({ ...known, letIn: true });
 }
 
 /** No refusal has followed the headers. */
@@ -36,7 +36,7 @@ function confirm(state: State, { stream, opened }: Prober, rules: Rules): Step {
 /** What fails after a let-in is no more of the row before it. Headers alone, of whom nobody waits for, are not one yet. */
 function inNewRow(state: State): State {
   const { phase } = state;
-  return (phase.status === "probing" || phase.status === "recovering") && phase.outage.row
+  return phase.status === "probing"
     ? { ...state, phase: { ...phase, outage: { ...phase.outage, row: undefined } } }
     : state;
 }

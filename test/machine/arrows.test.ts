@@ -368,14 +368,19 @@ const rows: readonly Row[] = [
     events: ["connected", "streamOpened"],
   },
   {
-    name: "delivered, recovering: a stream that was only presumed open is let in, and what fails after it begins a new row",
-    before: stateOf({
-      phase: { status: "recovering", outage: { ...outage, down: false }, healthyAt: now + 5_000, passed: true },
-      streams: [open(1)],
-    }),
+    name: "delivered, recovering: a stream that was only presumed open is let in, which nobody sees",
+    before: stateOf({ phase: { ...recovering, outage }, streams: [open(1)] }),
     input: { type: "delivered", stream: 1, reopenable: true },
-    after: { phase: { status: "recovering", outage: { row: undefined } } },
-    wakeInMs: 5_000,
+    after: { phase: { ...recovering, outage }, letIn: true },
+    wakeInMs: 9_000,
+  },
+  {
+    name: "lost after a let-in: the first of a new row",
+    before: stateOf({ phase: { ...recovering, outage }, letIn: true, streams: [open(1)] }),
+    input: lost(),
+    after: { phase: { status: "waiting", outage: { row: { kind: "network", number: 1 } } }, letIn: false },
+    events: ["streamLost", "reconnecting"],
+    wakeInMs: 1_000,
   },
   {
     name: "refreshing ── refreshed ──▶ waiting",
