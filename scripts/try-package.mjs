@@ -30,6 +30,7 @@ try {
   const versions = wanted.map((each) => `${each}@${devDependencies[each]}`);
   run(app, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", `./${tarball}`, ...versions);
   importEntries(app);
+  lookForDirective(app);
   compileAndRun(app);
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -58,6 +59,12 @@ function importEntries(app) {
 }`;
   writeFileSync(join(app, "entries.js"), `${lines.join("\n")}\n${show}\n`);
   run(app, "node", "entries.js");
+}
+
+/** Next.js takes the hooks from a server component only by this. */
+function lookForDirective(app) {
+  const hooks = readFileSync(join(app, "node_modules", name, "dist/react/index.js"), "utf8");
+  if (!hooks.startsWith('"use client";')) throw new Error('farewell/react is to begin with "use client"');
 }
 
 /** The quick start that the package ships, and an app that uses the types of every entry: strict, libraries included. */

@@ -51,6 +51,12 @@ function appWith(names: string): string {
   return `import { ${names} } from "farewell"; globalThis.app = { ${names} };`;
 }
 
+test("the built file of the hooks begins with the directive that Next.js looks for in a server component's imports", async () => {
+  const built = await readFile(join(folder, "node_modules/farewell/dist/react/index.js"), "utf8");
+  expect(built.split("\n", 1)).toEqual(['"use client";']);
+  expect(built).not.toContain("export *"); // which Next.js refuses behind the directive
+});
+
 /** What p-retry says, in all versions that we allow. */
 const wordsOfRetry = "option is no longer supported";
 
