@@ -391,6 +391,29 @@ describe("what tabs share", () => {
     expect(server.streams).toHaveLength(2);
   });
 
+  test("is the same wait for all, though each rounds its clocks in its own way", async () => {
+    const told: string[][] = [];
+    for (const roundedByMs of [0, 1]) {
+      stubBrowser();
+      clock = createFakeClock();
+      server = createInMemoryServer();
+      const { now } = clock;
+      let asked = 0;
+      Object.assign(clock, { now: () => now() + (asked++ % 2) * roundedByMs });
+      const tabs = [tab(), tab(), tab()];
+      for (const { subscribe } of tabs) subscribe();
+      await clock.settle();
+      for (const stream of [...server.streams]) stream.end(unavailable());
+      server.refuse = unavailable;
+      await clock.advance(60_000);
+      told.push(tabs.flatMap(({ lines }) => lines.filter((line) => line.startsWith("reconnecting"))));
+      for (const { session } of tabs) session.close();
+      await clock.settle();
+      expect(clock.sleepers).toBe(0);
+    }
+    expect(told[1]?.length).toBe(told[0]?.length);
+  });
+
   test("is heard from other tabs, too, after the wall clock was set back", async () => {
     stubBrowser();
     const [first, second] = [tab(), tab()];

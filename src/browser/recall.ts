@@ -21,6 +21,9 @@ export interface Holds {
 /** A wait that has been over for longer is of an outage that nobody was left to see the end of. */
 const staleMs = 120_000;
 
+/** Each page rounds its clocks in its own way: two times that are so near are the same. */
+const sameMs = 10;
+
 /** That another tab got through so long ago says nothing about now. */
 const freshMs = 10_000;
 
@@ -74,7 +77,7 @@ function withOtherTabs(
   const { attempts, endings, row, previousMs } = wait.outage;
   const until = Math.max(wait.until, floor);
   const further = attempts > outage.attempts || (attempts === outage.attempts && until < ownUntil);
-  if (!further || until === ownUntil) return undefined;
+  if (!further || Math.abs(until - ownUntil) < sameMs) return undefined;
   const { disconnect } = outage;
   const why = `${disconnect.reason}: together with another tab`;
   const phase: Phase = {

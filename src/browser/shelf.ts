@@ -21,8 +21,8 @@ export function createShelf(memory: Memory, clock: Clock, guarded: Guard): Shelf
   const { name } = memory;
   let channel: BroadcastChannel | undefined;
 
-  /** What comes from later than now was written before the wall clock was set back: it is the oldest. */
-  const order = (at = 0) => (at > clock.now() ? 0 : at);
+  /** What comes from later than now was written before the wall clock was set back: it is the oldest. Tabs round time apart. */
+  const order = (at = 0) => (at > clock.now() + 1_000 ? 0 : at);
 
   /** The newest counts: what others write reaches the storage of this tab a little later than their message. */
   function learn(part: keyof Known, text: string | null | undefined): void {
