@@ -227,6 +227,59 @@ describe("after a refresh", () => {
   });
 });
 
+describe("an attempt that gets no headers", () => {
+  /** A session whose server lets streams in, and sends no headers for them. */
+  async function headerless(service: Partial<ServiceImpl<typeof ControlStreamService>>, options: SessionOptions = {}) {
+    const inner = createRouterTransport((router) => void router.service(ControlStreamService, service), {
+      router: { interceptors: [bouncer.interceptor] },
+    });
+    const silent = (signal: AbortSignal | undefined) =>
+      new Promise<never>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    const stream: typeof inner.stream = (method, signal, ...call) =>
+      method.name === "Open" ? inner.stream(method, signal, ...call) : silent(signal);
+    session = createSession(
+      { ...inner, stream },
+      { clock, extensions: [controlStream()], reportError: note, ...options },
+    );
+    const { lines } = listen(session);
+    collect(createClient(ChatService, session).subscribe({}));
+    await vi.waitFor(() => expect(bouncer.count()).toBe(1), patience);
+    await clock.settle();
+    return () => lines.filter((line) => line.startsWith("network"));
+  }
+
+  test("is lost after a while, where the server says that they come at admission", async () => {
+    const lost = await headerless(controlStreamService(bouncer, { headersAtAdmission: true }));
+    await clock.advance(14_999);
+    expect(lost()).toEqual([]);
+    await clock.advance(1);
+    expect(lost()).toEqual(["network: no response within 15000 ms"]);
+  });
+
+  test("is lost when the app says, whatever the server says", async () => {
+    const lost = await headerless(controlStreamService(bouncer, { headersAtAdmission: true }), {
+      headersTimeoutMs: 40_000,
+    });
+    await clock.advance(39_999);
+    expect(lost()).toEqual([]);
+    await clock.advance(1);
+    expect(lost()).toEqual(["network: no response within 40000 ms"]);
+  });
+
+  test("waits where the server does not say it, which it does not by itself", async () => {
+    const lost = await headerless(controlStreamService(bouncer));
+    await clock.advance(600_000);
+    expect(lost()).toEqual([]);
+  });
+
+  test.each([
+    [{ headersAtAdmission: 1 }, "options.headersAtAdmission: expected true or false, got 1"],
+    [{ headers: true }, "options.headers: unknown; expected one of headersAtAdmission"],
+  ])("a wrong option is refused by its name: %j", (options, message) => {
+    expect(() => controlStreamService(bouncer, options as object)).toThrow(message);
+  });
+});
+
 test("with limited logins a control stream that is late does not put out its own session", async () => {
   bouncer = createBouncer({
     async identify({ method }) {

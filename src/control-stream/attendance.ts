@@ -16,6 +16,8 @@ export interface Attendance {
   readonly known: "unasked" | "asked" | "welcomed" | "absent";
   /** Names the session, as in the header. */
   readonly name: string;
+  /** The server sends a stream's headers as soon as it has let it in. */
+  readonly timesHeaders: boolean;
   /** Whether it is open, or being opened. */
   readonly open: boolean;
   /** Opens it, unless it is there, or known not to be had. Resolves with its first answer, good or bad. */
@@ -46,6 +48,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
   });
   let name = newSessionName(clock);
   let known: Attendance["known"] = "unasked";
+  let timesHeaders = false;
   let askAt = 0;
   let call: AbortController | undefined;
   let successor: AbortController | undefined; // of the call, until it is welcomed
@@ -84,7 +87,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
     heartbeat.heard(); // one that does not answer is no better than one that has fallen silent
     const error = await listen(transport, name, own.signal, (event) => {
       if (event.case === "welcome") {
-        const { heartbeatInterval, returnWindow } = event.value;
+        const { heartbeatInterval, returnWindow, headersAtAdmission } = event.value;
         welcomed = true;
         if (own === successor) {
           const old = call;
@@ -95,6 +98,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
         known = "welcomed";
         if (heartbeatInterval) heartbeat.every(durationMs(heartbeatInterval));
         session.setReturnWindow(returnWindow && durationMs(returnWindow));
+        timesHeaders = headersAtAdmission;
         answer();
       } else hearEvent(session, event);
       heartbeat.heard();
@@ -125,6 +129,9 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
     },
     get name() {
       return name;
+    },
+    get timesHeaders() {
+      return timesHeaders;
     },
     get open() {
       return call !== undefined;

@@ -8,6 +8,7 @@ import { createAttendance } from "./attendance.js";
 // server that has it, everything is as if it were not there.
 
 const patienceMs = 1_000; // that the first stream waits for the welcome
+const headersMs = 15_000; // to be let in may take a server a while
 const lingerMs = 5_000; // that the control stream stays after the last stream
 
 type Call = Parameters<Transport["stream"]>;
@@ -56,6 +57,17 @@ function attach(session: SessionPort): Attached {
     return Promise.race([attendance.start(), enough]).then(timer.stop);
   }
 
+  /** Where headers come at admission, a stream without is lost after a while, if the app does not say when. */
+  function inTime<T>(response: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (!attendance.timesHeaders || session.headersTimeoutMs !== undefined) return response;
+    const timer = createTimer(clock);
+    const late = new Promise<never>((_, reject) => {
+      timer.start(headersMs, () => reject(new ConnectError(`no response within ${headersMs} ms`, Code.Unavailable)));
+    });
+    signal?.addEventListener("abort", timer.stop, { once: true }); // there may never be a response
+    return Promise.race([response, late]).finally(timer.stop);
+  }
+
   function named(header: HeadersInit | undefined): HeadersInit | undefined {
     if (attendance.known !== "welcomed") return header;
     const headers = new Headers(header);
@@ -70,7 +82,7 @@ function attach(session: SessionPort): Attached {
     if (patient && (known === "unasked" || (known === "asked" && attendance.open))) await welcome(signal);
     if (signal?.aborted) throw new ConnectError("canceled", Code.Canceled); // it may have heard a verdict
     try {
-      const response = await inner.stream(method, signal, timeoutMs, named(header), input, values);
+      const response = await inTime(inner.stream(method, signal, timeoutMs, named(header), input, values), signal);
       void attendance.start();
       return response;
     } catch (error) {

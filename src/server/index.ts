@@ -47,7 +47,7 @@ export type { UnaryOutcome } from "./inside/unary-calls.js";
 export type { BouncerOptions } from "./options.js";
 export { AdminService, adminService } from "./services/admin.js";
 export type { AdminCall, Authorize } from "./services/admin-audit.js";
-export { ControlStreamService, controlStreamService } from "./services/control-stream.js";
+export { type ControlStreamOptions, ControlStreamService, controlStreamService } from "./services/control-stream.js";
 export { type DrainOnOptions, type DrainOnReport, drainOn, type Signal } from "./services/drain-on.js";
 export { memoryStore } from "./store/memory-store.js";
 export type { Awaitable, Entry, Epoch, LoginRequest, LoginResult, Restriction, Store } from "./store/store.js";

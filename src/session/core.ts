@@ -56,6 +56,7 @@ export function createCore(transport: Transport, settings: Settings): Core {
     transport: connection.transport,
     clock,
     reportError,
+    headersTimeoutMs: settings.headersTimeoutMs,
     get streams() {
       return streams.values();
     },

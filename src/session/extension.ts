@@ -27,6 +27,8 @@ export interface SessionPort {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly streams: Iterable<SessionStream>;
+  /** How long the app wants to wait for headers. */
+  readonly headersTimeoutMs: number | undefined;
   readonly reportError: (error: unknown) => void;
   /** What `pause` answers may have changed, or the connection may have been lost. */
   look(): void;

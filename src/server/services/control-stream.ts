@@ -1,4 +1,5 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { invalid, objectOf } from "../../check/invalid.js";
 import { ControlStreamService } from "../../gen/farewell/v1/control_stream_pb.js";
 import type { Clock } from "../../ports/clock.js";
 import { type Bouncer, partsOf } from "../bouncer.js";
@@ -11,14 +12,32 @@ import { createNews, type News } from "./news.js";
 
 export { ControlStreamService };
 
+/** What a server says of itself on its control streams. */
+export interface ControlStreamOptions {
+  /**
+   * Headers of streams leave as soon as a stream is let in. Connect for Node sends them with the first message, so it is true
+   * only where each method yields its first message at once. Clients then take an attempt without headers for lost after
+   * 15 s. @default false
+   */
+  readonly headersAtAdmission?: boolean;
+}
+
 /**
  * The control stream, optional on both sides: signs of life, what will happen, and the verdict itself, on a stream beside the
  * session's others.
  *
+ * @throws TypeError that names the option
  * @example
  * router.service(ControlStreamService, controlStreamService(bouncer));
  */
-export function controlStreamService(bouncer: Bouncer): ServiceImpl<typeof ControlStreamService> {
+export function controlStreamService(
+  bouncer: Bouncer,
+  options: ControlStreamOptions = {},
+): ServiceImpl<typeof ControlStreamService> {
+  const { headersAtAdmission = false } = objectOf("options", options, ["headersAtAdmission"]);
+  if (typeof headersAtAdmission !== "boolean") {
+    throw invalid("options.headersAtAdmission", headersAtAdmission, "true or false");
+  }
   const { clock, controlStreams, settings, renewSession } = partsOf(bouncer);
   const { heartbeatMs, windowMs } = settings;
   const heartbeatInterval = duration(heartbeatMs);
@@ -34,7 +53,7 @@ export function controlStreamService(bouncer: Bouncer): ServiceImpl<typeof Contr
       announceExpiry(admitted, controlStreams, clock);
       renewSession(admitted);
       try {
-        yield { event: { case: "welcome", value: { heartbeatInterval, ...returnWindow } } };
+        yield { event: { case: "welcome", value: { heartbeatInterval, headersAtAdmission, ...returnWindow } } };
         for (;;) {
           for (let event = news.take(); event; event = news.take()) yield { event };
           if (signal.aborted) return;
