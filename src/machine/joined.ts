@@ -2,7 +2,7 @@ import { become, type Step, stay } from "./effect.js";
 import type { InputOf } from "./input.js";
 import { healthyAfter } from "./outage.js";
 import { paused, resumed } from "./pause.js";
-import { away, enqueue, withStream } from "./queue.js";
+import { away, enqueue, factsOf, withStream } from "./queue.js";
 import { retryNow, taken } from "./schedule.js";
 import type { Moment, Rules, State } from "./state.js";
 
@@ -16,7 +16,7 @@ export function joined(before: State, { stream, pause: why }: InputOf<"joined">,
   const state = prober?.stream === id ? { ...before, prober: { ...prober, opened: undefined } } : before;
   const waits = why !== undefined && stream.reopenable;
   const healthyAt = waits ? undefined : moment.now + healthyAfter(rules, false);
-  const known = withStream(state, id, { ...stream, returning: false, away: waits, healthyAt });
+  const known = withStream(state, { ...stream, returning: false, away: waits, healthyAt });
   return waits ? paused(enqueue(known, id), { why }, rules, moment) : admit(known, id, rules, moment);
 }
 
@@ -27,23 +27,22 @@ export function askedAgain(state: State, { stream }: InputOf<"asked again">, rul
 
 function admit(state: State, id: number, rules: Rules, moment: Moment): Step {
   const { phase, prober } = state;
-  const facts = state.streams.get(id);
+  const facts = factsOf(state, id);
   if (!facts || phase.status === "ended" || phase.status === "closed") return stay(state); // it is stopped with the others
   const open = phase.status === "healthy" || phase.status === "recovering" || prober?.stream === id;
   if (open || !facts.reopenable) return { ...stay(state), effects: [{ type: "let go", stream: id }] };
-  const queued = enqueue(withStream(state, id, away(facts, moment.now)), id);
+  const queued = enqueue(withStream(state, away(facts, moment.now)), id);
   // The first after all others have left did not fail: it need not wait as long as they were to.
   return state.queue.length === 0 && !facts.returning ? retryNow(queued, undefined, rules, moment) : stay(queued);
 }
 
 /** A stream has ended. Where it probed, its attempt undecided, the next one does, as soon as the rate limit lets it. */
 export function left(state: State, { stream: id }: InputOf<"left">, rules: Rules, moment: Moment): Step {
-  if (!state.streams.has(id)) return stay(state);
   const { phase, prober } = state;
-  const streams = new Map(state.streams);
-  streams.delete(id);
+  const streams = state.streams.filter(({ label }) => label.id !== id);
+  if (streams.length === state.streams.length) return stay(state);
   const others: State = { ...state, streams, queue: state.queue.filter((waiting) => waiting !== id) };
-  if (streams.size === 0 && phase.status === "paused") return resumed(others, undefined, rules, moment);
+  if (streams.length === 0 && phase.status === "paused") return resumed(others, undefined, rules, moment);
   if (phase.status !== "probing" || prober?.stream !== id) return stay(others);
   const { bucket, at } = taken(state, rules, moment.now + 1);
   return become(

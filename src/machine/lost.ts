@@ -5,7 +5,7 @@ import { become, type Decided, type Step, stay } from "./effect.js";
 import { event, type SessionEvent } from "./events.js";
 import type { InputOf, Loss } from "./input.js";
 import { dateOf, fallen, outageOf, recovering, remember } from "./outage.js";
-import { away, enqueue, isAway, wasHealthy, withStream } from "./queue.js";
+import { away, enqueue, factsOf, isAway, wasHealthy, withStream } from "./queue.js";
 import { schedule } from "./schedule.js";
 import type { Moment, Outage, Rules, State, StreamFacts } from "./state.js";
 
@@ -28,7 +28,7 @@ interface Weighed {
 
 function weigh(state: State, stream: number, disconnect: Disconnect, now: number): Weighed | undefined {
   const { phase } = state;
-  const facts = state.streams.get(stream);
+  const facts = factsOf(state, stream);
   if (!facts || phase.status === "ended" || phase.status === "closed") return undefined;
   const past = phase.status === "recovering" && phase.outage.gaveUp && !facts.returning;
   const before = past ? undefined : outageOf(phase, now);
@@ -60,7 +60,7 @@ export function attemptAt(
     number: row.number,
     ofOutage: endings,
     // What is decided about one that stands for all is decided about all.
-    wasHealthy: wasHealthy(facts, now) || (news && state.queue.some((id) => wasHealthy(state.streams.get(id), now))),
+    wasHealthy: wasHealthy(facts, now) || (news && state.queue.some((id) => wasHealthy(factsOf(state, id), now))),
     previousMs: before?.previousMs ?? 0,
   });
 }
@@ -109,7 +109,7 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
         : become(others, recovering({ ...outage, down: false, endings: 0, row: undefined }, now, rules, false), events);
     return stopping(step, stopped, { disconnect, why });
   }
-  const waiting = withStream(enqueue(state, stream.id), stream.id, {
+  const waiting = withStream(enqueue(state, stream.id), {
     ...away(facts, now),
     reopenable,
     resumes,

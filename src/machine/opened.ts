@@ -2,7 +2,7 @@ import { become, type Step, stay } from "./effect.js";
 import { event, type Gap, type SessionEvent } from "./events.js";
 import type { InputOf } from "./input.js";
 import { healthyAfter, isHealthy, recovering } from "./outage.js";
-import { wasHealthy, withStream } from "./queue.js";
+import { factsOf, wasHealthy, withStream } from "./queue.js";
 import { healthy, type Moment, type Outage, type Prober, type Rules, type State } from "./state.js";
 
 /** A probe counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
@@ -17,9 +17,9 @@ export function opened(state: State, { stream: id, first }: InputOf<"opened">, r
 
 /** A stream has the first message of an attempt. */
 export function delivered(state: State, { stream: id, reopenable }: InputOf<"delivered">, rules: Rules): Step {
-  const facts = state.streams.get(id);
+  const facts = factsOf(state, id);
   if (!facts) return stay(state);
-  const known = facts.reopenable === reopenable ? state : withStream(state, id, { ...facts, reopenable });
+  const known = facts.reopenable === reopenable ? state : withStream(state, { ...facts, reopenable });
   return known.prober?.stream === id ? confirm(known, known.prober, rules) : stay({ ...known, letIn: true });
 }
 
@@ -76,16 +76,16 @@ function reconnected({ connected }: State, outage: Outage, gap: Gap, now: number
 
 /** A stream is open. `first`: it never was before, so it is no part of an outage. */
 function letIn(state: State, id: number, first: boolean, rules: Rules, now: number): Step {
-  const facts = state.streams.get(id);
+  const facts = factsOf(state, id);
   if (!facts) return stay(state);
   const { phase } = state;
   const { label: stream } = facts;
-  const resumed = facts.resumes && state.queue.every((waiting) => state.streams.get(waiting)?.resumes);
+  const resumed = facts.resumes && state.queue.every((waiting) => factsOf(state, waiting)?.resumes);
   const gap = resumed ? "resumed" : "unknown";
   const events: SessionEvent[] = [first ? event("streamOpened", { stream }) : event("streamReopened", { stream, gap })];
   if (!state.connected) events.unshift(event("connected", { stream }));
   const healthyAt = wasHealthy(facts, now) ? facts.healthyAt : now + healthyAfter(rules, true);
-  const known: State = { ...withStream(state, id, { ...facts, away: false, healthyAt }), connected: true };
+  const known: State = { ...withStream(state, { ...facts, away: false, healthyAt }), connected: true };
   if (phase.status !== "probing" && phase.status !== "recovering") return { ...stay(known), events };
   const { outage } = phase;
   if (outage.down) events.unshift(...reconnected(state, outage, gap, now));

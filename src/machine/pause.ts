@@ -14,7 +14,7 @@ import type { Moment, Rules, State } from "./state.js";
 export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _: Rules, moment: Moment): Step {
   const { phase, bucket } = state;
   const { status } = phase;
-  const held = [...state.streams.values()].filter(({ reopenable }) => reopenable);
+  const held = state.streams.filter(({ reopenable }) => reopenable);
   const [first] = held;
   if (!first || status === "ended" || status === "closed") return stay(state);
   const disconnect = pausedBy(why);
@@ -22,8 +22,10 @@ export function paused(state: State, { why }: Omit<InputOf<"paused">, "type">, _
   const lost = letGoOf.map(({ label: stream }) => event("streamLost", { stream, disconnect }));
   const effects = letGoOf.map(({ label }): Effect => ({ type: "hold", stream: label.id }));
   const queue = [...state.queue, ...letGoOf.map(({ label }) => label.id)];
-  const back = letGoOf.map((facts) => [facts.label.id, { ...away(facts, moment.now), returning: true }] as const);
-  const waiting: State = { ...state, queue, streams: new Map([...state.streams, ...back]) };
+  const streams = state.streams.map((facts) =>
+    letGoOf.includes(facts) ? { ...away(facts, moment.now), returning: true } : facts,
+  );
+  const waiting: State = { ...state, queue, streams };
   if (status === "paused" && phase.why === why) return { state: waiting, events: lost, effects };
 
   const before = outageOf(phase, moment.now);
@@ -50,7 +52,7 @@ export function resumed(state: State, _: unknown, rules: Rules, moment: Moment):
   if (phase.status !== "paused") return stay(state);
   const { outage, refresh } = phase;
   const leastMs = Math.max(0, floorMs(outage, moment));
-  if (![...state.streams.values()].some(({ reopenable }) => reopenable)) {
+  if (!state.streams.some(({ reopenable }) => reopenable)) {
     return become(state, { status: "waiting", outage, until: moment.now + leastMs, refresh, refund: state.bucket });
   }
   const { afterMs, why } = afterPause(rules.policies, phase.why, moment.random);

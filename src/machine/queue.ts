@@ -21,9 +21,17 @@ export function enqueue(state: State, id: number): State {
   return state.queue.includes(id) ? state : { ...state, queue: [...state.queue, id] };
 }
 
-/** With other facts about one stream. */
-export function withStream(state: State, id: number, facts: StreamFacts): State {
-  return { ...state, streams: new Map(state.streams).set(id, facts) };
+/** What is known of one stream. */
+export function factsOf({ streams }: State, id: number): StreamFacts | undefined {
+  return streams.find(({ label }) => label.id === id);
+}
+
+/** With these facts about one stream. */
+export function withStream(state: State, facts: StreamFacts): State {
+  const { streams } = state;
+  const { id } = facts.label;
+  const known = factsOf(state, id);
+  return { ...state, streams: known ? streams.map((each) => (each === known ? facts : each)) : [...streams, facts] };
 }
 
 /** A stream that is away. That it was healthy is kept; that it would have been is not. */
@@ -35,8 +43,7 @@ export function wasHealthy(facts: StreamFacts | undefined, now: number): boolean
   return facts?.healthyAt !== undefined && facts.healthyAt <= now;
 }
 
-/** Whether any stream, but for one, is to be opened. Of thousands that are, it looks at the first. */
+/** Whether any stream, but for one, is to be opened. */
 export function isAway({ streams }: State, but?: number): boolean {
-  for (const [id, { away }] of streams) if (away && id !== but) return true;
-  return false;
+  return streams.some(({ away, label }) => away && label.id !== but);
 }

@@ -117,8 +117,8 @@ export interface StreamFacts {
 
 export interface State {
   readonly phase: Phase;
-  /** By the number of their label. */
-  readonly streams: ReadonlyMap<number, StreamFacts>;
+  /** As they came. */
+  readonly streams: readonly StreamFacts[];
   /** Who waits, in order; the first probes for all. */
   readonly queue: readonly number[];
   /** Who stands for all, while that is undecided. */
@@ -166,7 +166,7 @@ export const healthy: Phase = { status: "healthy" };
 export function begin(rules: Rules, now: number): State {
   return {
     phase: healthy,
-    streams: new Map(),
+    streams: [],
     queue: [],
     prober: undefined,
     turnUntil: undefined,

@@ -76,9 +76,13 @@ function settled(before: State, { state, events, effects }: Step): Step {
     const released = queue.map((stream): Effect => ({ type: "let go", stream }));
     return { state: { ...known, queue: [] }, events, effects: [...further, ...released] };
   }
-  if ((status === "ended" || status === "closed") && streams.size > 0) {
-    const stop: Effect = { type: "stop", streams: [...streams.keys()], by: status === "ended" ? phase : undefined };
-    return { state: { ...known, streams: new Map(), queue: [] }, events, effects: [...further, stop] };
+  if ((status === "ended" || status === "closed") && streams.length > 0) {
+    const stop: Effect = {
+      type: "stop",
+      streams: streams.map(({ label }) => label.id),
+      by: status === "ended" ? phase : undefined,
+    };
+    return { state: { ...known, streams: [], queue: [] }, events, effects: [...further, stop] };
   }
   return { state: known, events, effects: further };
 }

@@ -14,7 +14,7 @@ export function visible(state: State, now: number): SessionState {
     case "closed":
       return phase;
     default:
-      if (streams.size === 0) return idle;
+      if (streams.length === 0) return idle;
       if (phase.status === "recovering" && !isHealthy(phase, now)) return phase;
       if (isOutage(phase.status) && isAway(state)) return phase;
       return connected ? healthy : connecting;

@@ -8,7 +8,7 @@ export function wakeAt({ phase, streams, queue, prober, turnUntil }: State): num
     case "probing":
       return prober?.opened ? prober.opened.confirmedAt : prober?.presumedAt;
     case "recovering":
-      return streams.size > 0 ? phase.healthyAt : undefined;
+      return streams.length > 0 ? phase.healthyAt : undefined;
     default: // nothing changes by time alone
       return undefined;
   }

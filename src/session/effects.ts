@@ -35,7 +35,8 @@ export function createEffects({ streams, credentials, turn, driver }: EffectOpti
     // Who stands for all has not to wait for credentials: the machine has got them before.
     const wait = calm ?? (machine.prober?.stream === id ? undefined : credentials.wait());
     if (wait) wait.then(() => feed({ type: "asked again", stream: id }));
-    else if (machine.streams.has(id) && !machine.queue.includes(id)) streams.get(id)?.letGo();
+    else if (machine.streams.some(({ label }) => label.id === id) && !machine.queue.includes(id))
+      streams.get(id)?.letGo();
   }
 
   function stop(id: number, by: Decided | undefined): void {

@@ -142,7 +142,7 @@ const rows: readonly Row[] = [
     name: "lost, and it can no longer ask for what it missed",
     before: stateOf({ phase: waiting, streams: [open(1, { resumes: true }), stream(2)], queue: [2] }),
     input: lost(),
-    after: { phase: waiting, streams: new Map([stream(1), stream(2)].map((facts) => [facts.label.id, facts])) },
+    after: { phase: waiting, streams: [stream(1), stream(2)] },
     events: ["streamLost"],
     wakeInMs: 2_000,
   },

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { builtInReasons, type Disconnect } from "../../src/index.js";
 import type { Input } from "../../src/machine/input.js";
 import { attemptAt, attemptOfVerdict } from "../../src/machine/lost.js";
+import { factsOf } from "../../src/machine/queue.js";
 import { begin, type Moment, type Rules, type State } from "../../src/machine/state.js";
 import { step } from "../../src/machine/step.js";
 import { wakeAt } from "../../src/machine/wake-at.js";
@@ -84,7 +85,10 @@ function inputFor(walk: Walk, moment: Moment): Input {
   const stopped = walk.stopped.pop();
   if (stopped !== undefined) return { type: "left", stream: stopped };
   const someone = pick(random, [...walk.out]);
-  const anyone = pick(random, [...state.streams.keys()]);
+  const anyone = pick(
+    random,
+    state.streams.map(({ label }) => label.id),
+  );
   const chance = random();
   if (chance < 0.14 || anyone === undefined) {
     const stream = { label: label(walk.nextId++), reopenable: random() < 0.9, resumes: random() < 0.5 };
@@ -116,14 +120,14 @@ function inputFor(walk: Walk, moment: Moment): Input {
   if (chance < 0.72) return { type: "opened", stream: someone, first: random() < 0.5 };
   if (chance < 0.78) return { type: "delivered", stream: someone, reopenable: random() < 0.95 };
   if (chance < 0.795) return { type: "answered", stream: someone };
-  const known = state.streams.get(someone);
+  const known = factsOf(state, someone);
   if (chance < 0.8 && known) {
     const { label, reopenable } = known; // it begins anew
     return { type: "joined", stream: { label, reopenable, resumes: false }, pause: undefined };
   }
   const attempt = attemptAt(state, someone, told, rules, moment);
   if (!attempt) return { type: "woken" };
-  const reopenable = state.streams.get(someone)?.reopenable ?? false;
+  const reopenable = factsOf(state, someone)?.reopenable ?? false;
   return {
     type: "lost",
     stream: someone,
@@ -174,7 +178,7 @@ function walkOn(walk: Walk): void {
       for (const id of effect.streams) out.delete(id);
     }
     if (effect.type !== "let go") continue;
-    const facts = streams.get(effect.stream);
+    const facts = factsOf(state, effect.stream);
     assert(!queue.includes(effect.stream), "who is let go waits no more");
     const mayGo = status === "healthy" || status === "recovering" || prober?.stream === effect.stream;
     assert(mayGo || facts?.reopenable === false, `a stream that is reopened is let go while ${status}`);
@@ -188,13 +192,13 @@ function walkOn(walk: Walk): void {
     assert(walk.tokens > -1e-6, "a probe beyond the rate limit");
   }
   assert((prober !== undefined) === (status === "probing"), "a prober where nobody probes, or none where one does");
-  assert(!prober || streams.has(prober.stream), "a prober that is no stream");
+  assert(!prober || factsOf(state, prober.stream) !== undefined, "a prober that is no stream");
   assert(new Set(queue).size === queue.length, "who waits twice");
-  for (const id of queue) assert(streams.get(id)?.reopenable === true, "who waits in vain");
-  for (const id of streams.keys())
+  for (const id of queue) assert(factsOf(state, id)?.reopenable === true, "who waits in vain");
+  for (const id of streams.map(({ label }) => label.id))
     assert(queue.includes(id) || out.has(id) || walk.stopped.includes(id), "a stream is forgotten");
   if (status === "healthy" || status === "recovering") assert(queue.length === 0, "nobody waits where all may go");
-  if (status === "ended" || status === "closed") assert(streams.size === 0, `a stream lives on, ${status}`);
+  if (status === "ended" || status === "closed") assert(streams.length === 0, `a stream lives on, ${status}`);
   if (status === "waiting" && queue.length > 0) assert(wakeAt(state) !== undefined, "a wait without an alarm");
   if (status === "waiting") assert(phase.until < walk.now + hour / 4, "a wait that a clock has made longer");
   if (status === "probing" && (!rules.timesHeaders || prober?.opened))

@@ -146,7 +146,7 @@ describe("useDisconnect", () => {
     await page.happens(() => stage.clock.advance(750));
     expect(page.text).toBe("maintenance");
     stage.server.refuse = undefined;
-    await page.happens(() => stage.clock.advance(5_000));
+    await page.happens(() => stage.clock.advance(6_000));
     expect(session.state).toMatchObject({ status: "recovering", outage: { down: true } }); // not refused, not open either
     expect(page.text).toBe("maintenance");
     await page.happens(() => served(2).send(1));
