@@ -2,10 +2,11 @@ import { ConnectError } from "@connectrpc/connect";
 import { systemClock } from "../ports/clock.js";
 import type { ConnectionState } from "../ports/connection-state.js";
 import type { Pause } from "../ports/pause.js";
+import { httpStatusOf, isLocal, isReplaced } from "./answer.js";
 import { detailsOf } from "./details.js";
 import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
 import { hiddenError } from "./hidden-error.js";
-import { fromHttp, fromStatus, fromTransport, type Inferred, isTooLarge } from "./inferred.js";
+import { fromHttp, fromStatus, fromTransport, type Inferred, inDoubt, isOurs, isTooLarge } from "./inferred.js";
 import { rowOf } from "./reasons.js";
 import { fieldsFor, type ReasonMappings, type Said, wordsOf } from "./spoken.js";
 
@@ -99,16 +100,21 @@ function name(evidence: Evidence, given: ClassifyOptions): Disconnect | undefine
   }
   const { error } = evidence;
   if (evidence.canceled) return undefined;
-  const causes = causesOf(error);
   if (!(error instanceof ConnectError)) {
     if (!(error instanceof Error)) return undefined;
-    const inferred = fromTransport(0, error.message, causes, evidence.connection) ?? (options.wasOpen && inDoubt);
-    return conclude(inferred, nothingSaid, error.message, error, options);
+    const told = fromTransport(0, error.message, causesOf(error), evidence.connection);
+    return conclude(told ?? (options.wasOpen && inDoubt), nothingSaid, error.message, error, options);
   }
   const text = error.rawMessage;
   const words = wordsOf(detailsOf(error.details), error.metadata, now, options.reasons);
-  const inferred = infer(error, text, causes, evidence, words, options);
-  return conclude(inferred, words, httpStatus.test(text) ? "" : text, error, options, error.code);
+  return conclude(
+    infer(error, evidence, words, options),
+    words,
+    httpStatusOf(text) ? "" : text,
+    error,
+    options,
+    error.code,
+  );
 }
 
 const meaningOf: { readonly [P in Pause]: string } = {
@@ -128,57 +134,28 @@ export function local(reason: "network" | "unauthenticated", message: string): D
   return { ...fieldsFor(reason, {}), ...common, reason, message };
 }
 
-/** Nobody's words: they are no message. */
-const httpStatus = /^HTTP (\d{3})$/;
-const inDoubt: Inferred = { reason: "aborted", source: "unknown" };
 const endOfEndless: Inferred = { reason: "aborted", source: "transport" };
 const nothingSaid: Said = { spoken: undefined, localized: undefined, retry: false, retryAt: undefined };
 
 function infer(
   error: ConnectError,
-  text: string,
-  causes: readonly unknown[],
-  { connection, header }: Extract<Evidence, { error: unknown }>,
+  evidence: Thrown,
   { retry }: Said,
   { wasOpen, httpStatusMeans = {} }: ClassifyOptions,
 ): Inferred | { readonly reason: Reason; readonly source: "http" } {
-  if (isTooLarge(error.code, text)) return undefined;
-  const status = Number(httpStatus.exec(text)?.[1]);
+  const { code, rawMessage: text } = error;
+  if (isTooLarge(code, text)) return undefined;
+  const status = httpStatusOf(text);
   const meant = httpStatusMeans[status];
   if (meant !== undefined) return { reason: meant, source: "http" };
-  if (status || isPage(text, header)) return fromHttp(status, retry) ?? (wasOpen === "stream" ? inDoubt : undefined);
-  if (!isLocal(error)) return fromStatus(error.code, retry);
-  const found = fromTransport(error.code, text, causes, connection);
-  return found ?? (wasOpen && error.code !== ownTimeout && !ownRequest.test(text) ? inDoubt : undefined);
+  if (isReplaced(error, evidence.header))
+    return fromHttp(status, retry) ?? (wasOpen === "stream" ? inDoubt : undefined);
+  if (!isLocal(error)) return fromStatus(code, retry);
+  return (
+    fromTransport(code, text, causesOf(error), evidence.connection) ??
+    (wasOpen && !isOurs(code, text) ? inDoubt : undefined)
+  );
 }
-
-/** No metadata: no response reached us, so the transport made this error up. */
-function isLocal({ metadata, details }: ConnectError): boolean {
-  return metadata.keys().next().done === true && details.length === 0;
-}
-
-/** A web page or a login form in place of the service. gRPC-Web reads it as a message. */
-function isPage(text: string, header: Headers | undefined): boolean {
-  return text.startsWith("unsupported content type") || isForeign(header);
-}
-
-/** A content type that is none of Connect's, gRPC's or gRPC-Web's. */
-export function isForeign(header: Headers | undefined): boolean {
-  return /^(?!application\/(connect|grpc))./i.test(header?.get("content-type") ?? "");
-}
-
-/** Whether the service itself has answered: neither the transport, nor a proxy in its place. */
-export function isAnswer(evidence: Evidence): boolean {
-  if (!("error" in evidence)) return "trailer" in evidence;
-  const { error, header } = evidence;
-  if (!(error instanceof ConnectError) || isLocal(error)) return false;
-  return !httpStatus.test(error.rawMessage) && !isPage(error.rawMessage, header);
-}
-
-/** DeadlineExceeded: a transport makes it up where its own time for a call is over. */
-const ownTimeout = 4;
-/** A request that cannot be encoded never went out. */
-const ownRequest = /^(serialize|cannot encode) /;
 
 function conclude(
   inferred: ReturnType<typeof infer>,
@@ -216,6 +193,8 @@ function conclude(
   }
   return make(inferred.reason, inferred.source, "said" in inferred, fieldsFor(inferred.reason, { retryAt }));
 }
+
+type Thrown = Extract<Evidence, { readonly error: unknown }>;
 
 /** The error and its chain of causes; the bound also ends a cyclic chain. */
 function causesOf(error: unknown): readonly unknown[] {

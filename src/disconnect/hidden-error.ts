@@ -10,7 +10,11 @@ export function hiddenError(header: HeadersInit | undefined, trailer: Headers): 
   for (const [name, value] of trailer) metadata.set(name, value);
   const status = metadata.get("grpc-status") ?? "0";
   if (Number(status) === 0) return undefined;
-  const error = new ConnectError(textOf(metadata.get("grpc-message") ?? ""), Number(status) || 13, metadata);
+  let message = metadata.get("grpc-message") ?? "";
+  try {
+    message = decodeURIComponent(message);
+  } catch {} // a stray percent sign
+  const error = new ConnectError(message, Number(status) || 13, metadata);
   try {
     error.details = messageOf(decodeBinaryHeader(metadata.get("grpc-status-details-bin") ?? ""))
       .filter(([number]) => number === 3)
@@ -18,12 +22,4 @@ export function hiddenError(header: HeadersInit | undefined, trailer: Headers): 
       .map((any) => ({ type: (textIn(any, 1) ?? "").replace(/.*\//, ""), value: valueIn(any, 2) as Uint8Array }));
   } catch {} // what cannot be decoded was not said
   return error;
-}
-
-function textOf(message: string): string {
-  try {
-    return decodeURIComponent(message);
-  } catch {
-    return message;
-  }
 }

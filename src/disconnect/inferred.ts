@@ -11,6 +11,9 @@ import { type BuiltInReason, vocabulary } from "./reasons.js";
 export type Inferred = { readonly reason: InferredReason; readonly source: Source; readonly said?: true } | undefined;
 type InferredReason = Extract<BuiltInReason, "unauthenticated" | "maintenance" | "throttled" | "aborted" | "network">;
 
+/** Where a stream was open before: it may pass, or be for good. */
+export const inDoubt: Inferred = { reason: "aborted", source: "unknown" };
+
 /** An answer to the application, not the loss of a stream. Numbers of `Code`: its names would be in every bundle. */
 const answers: ReadonlySet<number> = new Set([
   3, // InvalidArgument
@@ -79,9 +82,14 @@ export function fromTransport(
   return undefined;
 }
 
+/** DeadlineExceeded: the transport's own time for a call is over. A request that cannot be encoded never went out. */
+export function isOurs(code: number, text: string): boolean {
+  return code === 4 || /^(serialize|cannot encode) /.test(text);
+}
+
 /** A response that ended without, or with an unreadable, status: a reset without a code, or a proxy hiding one. */
 const brokenResponse =
-  /^(protocol error: )?(missing (status|trailer|EndStreamResponse|response body)|incomplete envelope|promised \d+ bytes|received extra |extra data for trailers-only)|^failed to parse EndStreamResponse|^invalid end stream|^unexpected end flag|^Premature close|^URI malformed|^invalid base64 string/;
+  /^(protocol error: )?(missing (status|trailer|End|response)|incomplete env|promised \d|received extra |extra data )|^(failed to parse End|invalid (end stream|base64)|unexpected end |Premature |URI )/;
 
 /** What fetch says in Chromium, Firefox, Safari, Node, Deno, Bun, React Native and Workers when the path fails. */
 const fetchFailed =

@@ -47,10 +47,9 @@ export function createNotices({ clock, noticeTtlMs, mappings, ...means }: Notice
       const now = clock.monotonic();
       const counts = notice && Math.abs(now - notice.at) <= noticeTtlMs && sentAt <= notice.ofStreamsBefore;
       return classify(evidence, {
+        ...means,
         now: clock.now(),
         reasons: mappings,
-        abortedMeans: means.abortedMeans,
-        httpStatusMeans: means.httpStatusMeans,
         wasOpen,
         notice: counts ? notice?.announced : undefined,
       });

@@ -1,4 +1,4 @@
-import { isAnswer } from "../disconnect/classify.js";
+import { isAnswer } from "../disconnect/answer.js";
 import type { Disconnect } from "../disconnect/disconnect.js";
 import { undisturbed } from "../disconnect/error-of.js";
 import { attemptAt, attemptOfVerdict } from "../machine/lost.js";
@@ -54,7 +54,7 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
       const disconnect = name(evidence, sentAt, stream.opened ? "stream" : openInSession(driver));
       if (!disconnect) {
         if ("error" in evidence && stream.restarts(evidence.error)) return join(stream);
-        if (isAnswer(evidence)) driver.feed({ type: "answered", stream: label.id });
+        if (!("error" in evidence) || isAnswer(evidence.error)) driver.feed({ type: "answered", stream: label.id });
         return "error" in evidence
           ? stream.stop("failed", undisturbed(evidence.error))
           : stream.stop("complete", undefined);

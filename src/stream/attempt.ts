@@ -1,6 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
-import { type Evidence, isForeign } from "../disconnect/classify.js";
+import { isForeign } from "../disconnect/answer.js";
+import type { Evidence } from "../disconnect/classify.js";
 import { hiddenError } from "../disconnect/hidden-error.js";
 import type { Clock } from "../ports/clock.js";
 import { after } from "../ports/timer.js";
@@ -72,7 +73,7 @@ export function startAttempt(options: StreamAttemptOptions): StreamAttempt {
       quiet = false;
       message(result, first);
     };
-    const broken = (error: unknown) => failed(error, header);
+    const broken = (error: unknown) => failed(error, quiet ? header : undefined); // with a message, it is no page
     ask = () => {
       const next = early ?? messages.next();
       early = undefined;
