@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
-const file = new URL("../../node_modules/@connectrpc/connect-node/package.json", import.meta.url);
+const [folder = ""] =
+  /^.*[/\\]connect-node(?=[/\\])/.exec(createRequire(import.meta.url).resolve("@connectrpc/connect-node")) ?? [];
+const file = `${folder}/package.json`;
 const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
 const [major = 0, minor = 0] = version.split(".").map(Number);
 
