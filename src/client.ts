@@ -30,8 +30,8 @@ export interface StreamCallOptions extends CallOptions, StreamHooks {}
 export type FarewellClient<S extends DescService> = {
   [M in keyof Client<S>]: Client<S>[M] extends (input: infer I, options?: CallOptions) => AsyncIterable<infer O>
     ? (input: I, options?: StreamCallOptions) => AsyncIterable<O>
-    : Client<S>[M];
-} & { readonly $session: Session };
+    : unknown;
+} & Client<S> & { readonly $session: Session };
 
 /**
  * Connect's `createClient`, with streams that come back. Takes a session, or makes one of a plain transport. Leaving a

@@ -35,6 +35,11 @@ test("a client has the types of Connect's own, and the session", () => {
   chat.subscribe({ rom: "lobby" });
 });
 
+test("a client is one of Connect's, also where the service is a type parameter", () => {
+  const useClient = <S extends DescService>(service: S): Client<S> => createClient(service, session);
+  expectTypeOf(useClient(ChatService)).toEqualTypeOf<Client<typeof ChatService>>();
+});
+
 test("a stream's call has options for its own losses, and a unary call has none", () => {
   const chat = createClient(ChatService, session);
   chat.subscribe({}, { onHeader: () => {}, onReopened: ({ gap }) => expectTypeOf(gap).toEqualTypeOf<Gap>() });
