@@ -1,7 +1,7 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
-import { type Attempt, createClient, createSession, type Session, type SessionOptions } from "../src/index.js";
+import { type Attempt, createClient, createSession, method, type Session, type SessionOptions } from "../src/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
 import { collect, createInMemoryServer, type InMemoryServer, listen } from "./in-memory.js";
 
@@ -109,6 +109,33 @@ describe("attempts in a row", () => {
     expect(server.streams).toHaveLength(13);
   });
 
+  test("are broken by headers that came late, where nothing follows them", async () => {
+    let end: (error: unknown) => void = () => {};
+    let calls = 0;
+    const slow = async (method: StreamResponse["method"]) => {
+      calls++;
+      await clock.sleep(700, new AbortController().signal);
+      async function* message() {
+        yield await new Promise<never>((_, reject) => (end = reject));
+      }
+      const [header, trailer] = [new Headers({ "content-type": "application/connect+proto" }), new Headers()];
+      return { stream: true, service: method.parent, method, header, trailer, message: message() };
+    };
+    let refreshes = 0;
+    session = createSession(
+      { ...server.transport, stream: slow as unknown as Transport["stream"] },
+      { clock, rateLimit: false, refresh: async () => ++refreshes },
+    );
+    collect(createClient(ChatService, session).subscribe({}));
+    for (let token = 1; token <= 5; token++) {
+      for (let s = 0; s < 200 && calls < token; s++) await clock.advance(1_000);
+      await clock.advance(5_000); // it is open, but not healthy yet
+      end(new ConnectError("expired", Code.Unauthenticated, { a: "b" }));
+      await clock.settle();
+      expect([refreshes, session.state.status]).not.toContain("ended");
+    }
+  });
+
   test("need not be of one reason for the delay to grow", async () => {
     const policies = {
       network: { initialMs: 100, jitter: "none" },
@@ -126,6 +153,35 @@ describe("attempts in a row", () => {
 });
 
 describe("a stream that was healthy", () => {
+  test("is one still after it has begun anew, because its position was refused", async () => {
+    const entry = method(ChatService.method.subscribe, {
+      resume: (request, { id }) => ({ ...request, afterId: id }),
+      restart: () => true,
+    });
+    const { chat } = start({ methods: [entry] });
+    await healthyStream(chat);
+    goDown((attempt) => (attempt === 1 ? failed(Code.OutOfRange) : attempt === 0 ? unavailable() : internal()));
+    await clock.advance(60 * minutes);
+    server.refuse = undefined;
+    await clock.advance(2 * minutes);
+    expect(server.live).toBe(1);
+  });
+
+  test("may have been a silent one, that first had to wait for its server", async () => {
+    const { chat } = start();
+    server.refuse = unavailable;
+    collect(chat.subscribe({}));
+    await clock.settle();
+    server.refuse = undefined;
+    await clock.advance(60 * minutes);
+    expect(server.live).toBe(1);
+    goDown(internal);
+    await clock.advance(60 * minutes);
+    server.refuse = undefined;
+    await clock.advance(2 * minutes);
+    expect(server.live).toBe(1);
+  });
+
   test.each([Code.Internal, Code.Unknown, Code.DeadlineExceeded])(
     "is not given up while a deploy answers %i for an hour, nor are those that wait with it",
     async (code) => {

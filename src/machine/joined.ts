@@ -15,8 +15,9 @@ export function joined(before: State, { stream, pause: why }: InputOf<"joined">,
   const { prober } = before;
   const state = prober?.stream === id ? { ...before, prober: { ...prober, opened: undefined } } : before;
   const waits = why !== undefined && stream.reopenable;
-  const healthyAt = waits ? undefined : moment.now + healthyAfter(rules, false);
-  const known = withStream(state, { ...stream, returning: false, away: waits, healthyAt });
+  const fresh = { returning: false, away: false, healthyAt: moment.now + healthyAfter(rules, false) };
+  const facts = { ...fresh, ...factsOf(state, id), ...stream };
+  const known = withStream(state, waits ? away(facts, moment.now) : facts);
   return waits ? paused(enqueue(known, id), { why }, rules, moment) : admit(known, id, rules, moment);
 }
 

@@ -37,7 +37,8 @@ function weigh(state: State, stream: number, disconnect: Disconnect, now: number
   const news = before === undefined || prober || abandoned || phase.status === "recovering";
   const { reason, source } = disconnect;
   const kind = source === "unknown" ? source : reason; // those in doubt are bounded for themselves
-  const seen = !state.letIn && before?.row?.kind === kind ? before.row.number : 0;
+  const letIn = state.letInAt !== undefined && state.letInAt <= now;
+  const seen = !letIn && before?.row?.kind === kind ? before.row.number : 0;
   const row = { kind, number: news ? seen + 1 : Math.max(seen, 1) };
   return { facts, before, prober, abandoned, news, row, endings: (before?.endings ?? 0) + (news ? 1 : 0) };
 }
@@ -117,7 +118,7 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
   });
   const lostEvent = event("streamLost", { stream, disconnect });
   return waits(
-    { ...waiting, letIn: false },
+    { ...waiting, letInAt: undefined },
     weighed,
     { ...outage, previousMs: decision.afterMs },
     decision,

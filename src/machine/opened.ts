@@ -5,22 +5,28 @@ import { healthyAfter, isHealthy, recovering } from "./outage.js";
 import { factsOf, wasHealthy, withStream } from "./queue.js";
 import { healthy, type Moment, type Outage, type Prober, type Rules, type State } from "./state.js";
 
-/** A probe counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
+/** A stream counts as let in with its first message, or so many ms after its headers: a refusal may follow them. */
 const confirmAfterMs = 200;
 
 /** A stream has headers. */
 export function opened(state: State, { stream: id, first }: InputOf<"opened">, rules: Rules, { now }: Moment): Step {
   const { prober } = state;
-  if (prober?.stream !== id) return letIn(state, id, first, rules, now);
+  const letInAt = state.letInAt ?? now + confirmAfterMs;
+  if (prober?.stream !== id) return letIn({ ...state, letInAt }, id, first, rules, now);
   return stay({ ...state, prober: { ...prober, opened: { at: now, first, confirmedAt: now + confirmAfterMs } } });
 }
 
 /** A stream has the first message of an attempt. */
-export function delivered(state: State, { stream: id, reopenable }: InputOf<"delivered">, rules: Rules): Step {
+export function delivered(
+  state: State,
+  { stream: id, reopenable }: InputOf<"delivered">,
+  rules: Rules,
+  { now }: Moment,
+): Step {
   const facts = factsOf(state, id);
   if (!facts) return stay(state);
   const known = facts.reopenable === reopenable ? state : withStream(state, { ...facts, reopenable });
-  return known.prober?.stream === id ? confirm(known, known.prober, rules) : stay({ ...known, letIn: true });
+  return known.prober?.stream === id ? confirm(known, known.prober, rules) : stay({ ...known, letInAt: now });
 }
 
 /** No refusal has followed the headers. */
@@ -33,7 +39,7 @@ function confirm(state: State, { stream, opened }: Prober, rules: Rules): Step {
   return opened ? letIn(inNewRow(state), stream, opened.first, rules, opened.at) : stay(state);
 }
 
-/** What fails after a let-in is no more of the row before it. Headers alone, of whom nobody waits for, are not one yet. */
+/** What fails after a let-in is no more of the row before it. */
 function inNewRow(state: State): State {
   const { phase } = state;
   return phase.status === "probing"

@@ -1,4 +1,5 @@
 import { type Step, stay } from "./effect.js";
+import { healthyAfter } from "./outage.js";
 import type { Prober, Rules, State, StreamFacts } from "./state.js";
 
 /** So many ms without an answer, and the others follow: many servers send no headers before the first message. */
@@ -12,7 +13,12 @@ export function probe(state: State, rules: Rules, now: number): Step {
   const outage = { ...phase.outage, attempts: phase.outage.attempts + 1 };
   const presumedAt = rules.timesHeaders ? undefined : now + presumeAfterMs;
   const prober: Prober = { stream: first, presumedAt, opened: undefined };
-  const next: State = { ...state, queue: others, prober, phase: { status: "probing", outage } };
+  const next: State = {
+    ...sent(state, [first], rules, now),
+    queue: others,
+    prober,
+    phase: { status: "probing", outage },
+  };
   return { state: next, events: [], effects: [{ type: "let go", stream: first }] };
 }
 
@@ -32,6 +38,16 @@ export function withStream(state: State, facts: StreamFacts): State {
   const { id } = facts.label;
   const known = factsOf(state, id);
   return { ...state, streams: known ? streams.map((each) => (each === known ? facts : each)) : [...streams, facts] };
+}
+
+/** Attempts go out that had to wait. */
+export function sent(state: State, ids: readonly number[], rules: Rules, now: number): State {
+  const those = new Set(ids);
+  const healthyAt = now + healthyAfter(rules, false);
+  const streams = state.streams.map((facts) =>
+    those.has(facts.label.id) ? { ...facts, healthyAt: facts.healthyAt ?? healthyAt } : facts,
+  );
+  return { ...state, streams };
 }
 
 /** A stream that is away. That it was healthy is kept; that it would have been is not. */

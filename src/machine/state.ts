@@ -128,8 +128,8 @@ export interface State {
   readonly bucket: Bucket;
   /** Refreshes that failed, since the last that did not. */
   readonly refreshFailures: number;
-  /** A stream has had a message since the last loss: what fails after it is no more of the row before. */
-  readonly letIn: boolean;
+  /** From when on a stream counts as let in, since the last loss: what fails after it is no more of the row before. */
+  readonly letInAt: number | undefined;
   /** Whether any stream was ever open, in this login. */
   readonly connected: boolean;
   /** Over how many ms the server wants its clients to spread their return after a loss without a goodbye. */
@@ -172,7 +172,7 @@ export function begin(rules: Rules, now: number): State {
     turnUntil: undefined,
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, now),
     refreshFailures: 0,
-    letIn: false,
+    letInAt: undefined,
     connected: false,
     windowMs: undefined,
   };

@@ -4,7 +4,7 @@ import { askedAgain, joined, left } from "./joined.js";
 import { lost, sessionVerdict } from "./lost.js";
 import { answered, confirmed, delivered, opened, presumedOpen, recovered } from "./opened.js";
 import { paused, resumed } from "./pause.js";
-import { probe } from "./queue.js";
+import { probe, sent } from "./queue.js";
 import { refreshDue, refreshed, refreshFailed, refused } from "./refresh.js";
 import { retryAsked, woken } from "./schedule.js";
 import { healthy, type Moment, type Phase, type Rules, type State } from "./state.js";
@@ -16,7 +16,7 @@ import { healthy, type Moment, type Phase, type Rules, type State } from "./stat
 export function step(state: State, input: Input, rules: Rules, moment: Moment): Step {
   if (state.phase.status === "closed" && input.type !== "joined") return stay(state); // for good
   const arrow = arrows[input.type] as Arrow<Input["type"]>;
-  return settled(state, arrow(state, input, rules, moment));
+  return settled(state, arrow(state, input, rules, moment), rules, moment);
 }
 
 type Arrow<T extends Input["type"]> = (state: State, input: InputOf<T>, rules: Rules, moment: Moment) => Step;
@@ -62,7 +62,7 @@ function awake({ phase, prober }: State): (state: State, rules: Rules, moment: M
 }
 
 /** What follows from where the machine has come to, whichever arrow led there. */
-function settled(before: State, { state, events, effects }: Step): Step {
+function settled(before: State, { state, events, effects }: Step, rules: Rules, { now }: Moment): Step {
   const { phase, queue, streams } = state;
   const { status } = phase;
   const known: State = {
@@ -74,7 +74,7 @@ function settled(before: State, { state, events, effects }: Step): Step {
   if (hasTurn(before) && !hasTurn(known)) further.push({ type: "leave turn" });
   if ((status === "healthy" || status === "recovering") && queue.length > 0) {
     const released = queue.map((stream): Effect => ({ type: "let go", stream }));
-    return { state: { ...known, queue: [] }, events, effects: [...further, ...released] };
+    return { state: { ...sent(known, queue, rules, now), queue: [] }, events, effects: [...further, ...released] };
   }
   if ((status === "ended" || status === "closed") && streams.length > 0) {
     const stop: Effect = {
