@@ -105,6 +105,7 @@ describe("what Deno and Bun throw when the path fails is network", () => {
     ["FailedToOpenSocket", "Was there a typo in the url or port?"],
     ["ConnectionClosed", "The socket connection was closed unexpectedly."],
     ["ECONNRESET", "The socket connection was closed unexpectedly."],
+    ["ERR_HTTP2_STREAM_CANCEL", "The pending stream has been canceled"],
   ])("Bun: %s", (code, message) => {
     expect(classify({ error: ConnectError.from(coded(code, message)) })?.reason).toBe("network");
   });

@@ -1,5 +1,5 @@
 import type { ClientName } from "../wire/clients.js";
-import { type Answer, connectWeb, grpc, grpcWeb, h2 } from "../wire/endings/ending.js";
+import { type Answer, connectWeb, h2 } from "../wire/endings/ending.js";
 
 /** What a runtime makes of endings that Node makes something else of. The guide has a row for each. */
 export interface Difference {
@@ -27,7 +27,5 @@ export const differences: readonly Difference[] = [
   { runtime: "Deno", on: h2, acts: /^(FIN|TCP RST), on-connect$/, reasons: "never raised" },
   // fetch tells no code, so a certificate or a protocol that does not fit is not told from a path that failed.
   { runtime: "Deno", on: connectWeb, acts: /^(no TLS|self-signed)$/, reasons: ["network"] },
-  { runtime: "Bun", on: [...grpc, ...grpcWeb], acts: /stray %/, reasons: [undefined] },
   { runtime: "Bun", on: h2, acts: /^RST 14,/, reasons: [undefined] },
-  { runtime: "Bun", on: h2, acts: /^GOAWAY 0, later TCP RST,/, reasons: [undefined] },
 ];
