@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { disconnectOf, type SessionEvents } from "../src/index.js";
+import { disconnectOf, type Extension, type SessionEvents } from "../src/index.js";
+import { recovering } from "../src/session/extension.js";
 import { collect } from "./in-memory.js";
 import { createTokenWorld, expired, hang, type TokenWorld, unavailable } from "./tokens.js";
 
@@ -104,6 +105,77 @@ describe("a second expiry in one outage", () => {
     server.streams.at(-1)?.end(expired());
     await clock.advance(60_000);
     expect(session.state).toMatchObject({ status: "ended", disconnect: { reason: "unauthenticated" } });
+  });
+});
+
+describe("a stream whose credentials are older than the last refresh", () => {
+  test("and that is refused after it, proves nothing about the new credentials, and asks for no others", async () => {
+    const { clock, server } = world;
+    server.refuse = undefined; // quiet, and refused when the test says so
+    const { session, chat } = world.start({ refresh: world.refresh(() => clock.sleep(100)) });
+    collect(chat.subscribe({}));
+    collect(chat.subscribe({}));
+    await clock.settle();
+    server.streams[0]?.end(expired());
+    await clock.advance(3_000);
+    expect(server.streams).toHaveLength(3); // presumed open
+    server.streams[1]?.end(expired());
+    await clock.advance(10_000);
+    expect(session.state.status).not.toBe("ended");
+    expect(server.live).toBe(2);
+    expect(world.refreshes).toHaveLength(1);
+    session.close();
+  });
+
+  test("and that is ended with its own token, comes back with the one that was got ahead", async () => {
+    const { clock, server } = world;
+    const lifeMs = 60_000;
+    const expiresAt = () => new Date(clock.now() + lifeMs);
+    const { session, chat } = world.start({
+      expiresAt,
+      refresh: world.refresh(() => {
+        world.grant(lifeMs);
+        return { expiresAt: expiresAt() };
+      }),
+    });
+    collect(chat.subscribe({}));
+    await clock.settle();
+    server.streams[0]?.send(1);
+    await clock.advance(lifeMs);
+    expect(world.refreshes).toHaveLength(1);
+    server.streams[0]?.end(expired());
+    await clock.advance(5_000);
+    expect(world.refreshes).toHaveLength(1);
+    expect(server.live).toBe(1);
+    session.close();
+  });
+
+  test("and that could not be renewed before another tab got through, proves nothing either", async () => {
+    const { clock, server } = world;
+    let through = () => {};
+    const otherTab: Extension = ({ consult }) => {
+      through = consult;
+      return {
+        recall: ({ phase, bucket }, rules, { now }) =>
+          phase.status === "waiting" && phase.refresh
+            ? { phase: recovering(phase.outage, now, rules), bucket, events: [] }
+            : undefined,
+      };
+    };
+    let failing = true;
+    const refresh = world.refresh(() => {
+      if (failing) throw new Error("no");
+      world.grant(60_000);
+    });
+    const { session } = await openAndExpire({ refresh, extensions: [otherTab] });
+    expect(session.state.status).toBe("waiting");
+    failing = false;
+    through();
+    expect(session.state.status).toBe("recovering");
+    await clock.advance(10_000);
+    expect(session.state.status).not.toBe("ended");
+    expect(server.live).toBe(1);
+    session.close();
   });
 });
 

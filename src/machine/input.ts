@@ -9,6 +9,8 @@ import type { Phase, StreamFacts } from "./state.js";
 export interface Loss {
   readonly stream: number;
   readonly disconnect: Disconnect;
+  /** When it was sent last, by the clock that is never set. */
+  readonly sentAt: number;
   /** It can be opened again. The loss of one that cannot decides nothing for the others. */
   readonly reopenable: boolean;
   /** It will ask the server for what it missed. */

@@ -1,4 +1,3 @@
-import type { Disconnect } from "../disconnect/disconnect.js";
 import { isSpoken } from "../disconnect/spoken.js";
 import type { Attempt } from "../policy/policy.js";
 import { become, type Decided, type Step, stay } from "./effect.js";
@@ -24,10 +23,16 @@ interface Weighed {
   readonly row: NonNullable<Outage["row"]>;
   /** Which it is in this outage. */
   readonly endings: number;
+  /** It was refused with credentials from before the last refresh: those of now may be good. */
+  readonly outdated: boolean;
 }
 
-function weigh(state: State, stream: number, disconnect: Disconnect, now: number): Weighed | undefined {
-  const { phase } = state;
+function weigh(
+  state: State,
+  { stream, disconnect, sentAt }: Pick<Loss, "stream" | "disconnect" | "sentAt">,
+  now: number,
+): Weighed | undefined {
+  const { phase, credentialsAt } = state;
   const facts = factsOf(state, stream);
   if (!facts || phase.status === "ended" || phase.status === "closed") return undefined;
   const past = phase.status === "recovering" && phase.outage.gaveUp && !facts.returning;
@@ -39,8 +44,12 @@ function weigh(state: State, stream: number, disconnect: Disconnect, now: number
   const kind = source === "unknown" ? source : reason; // those in doubt are bounded for themselves
   const letIn = state.letInAt !== undefined && state.letInAt <= now;
   const seen = !letIn && before?.row?.kind === kind ? before.row.number : 0;
-  const row = { kind, number: news ? seen + 1 : Math.max(seen, 1) };
-  return { facts, before, prober, abandoned, news, row, endings: (before?.endings ?? 0) + (news ? 1 : 0) };
+  const refused = reason === "unauthenticated";
+  const outdated = refused && credentialsAt !== undefined && sentAt < credentialsAt;
+  // Only who was sent after a refresh can prove that it did not help.
+  const counts = news && !outdated && !(refused && credentialsAt === undefined);
+  const row = { kind, number: counts ? seen + 1 : Math.max(seen, 1) };
+  return { facts, before, prober, abandoned, news, row, endings: (before?.endings ?? 0) + (news ? 1 : 0), outdated };
 }
 
 const first = { number: 1, ofOutage: 1, wasHealthy: false, previousMs: 0 };
@@ -48,12 +57,11 @@ const first = { number: 1, ofOutage: 1, wasHealthy: false, previousMs: 0 };
 /** What a policy is asked about a loss, or `undefined` where nothing is to be decided any more. */
 export function attemptAt(
   state: State,
-  stream: number,
-  disconnect: Disconnect,
+  loss: Pick<Loss, "stream" | "disconnect" | "sentAt">,
   rules: Rules,
   moment: Moment,
 ): Attempt | undefined {
-  const weighed = weigh(state, stream, disconnect, moment.now);
+  const weighed = weigh(state, loss, moment.now);
   if (!weighed) return undefined;
   const { facts, before, news, row, endings } = weighed;
   const { now } = moment;
@@ -78,11 +86,12 @@ export function attemptOfVerdict(
 
 /** A stream was lost, or could not be opened: it waits with the others, or stops, or the session ends. */
 export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): Step {
-  const { disconnect, decision, reopenable, resumes } = loss;
+  const { disconnect, reopenable, resumes } = loss;
   const { now } = moment;
-  const weighed = weigh(state, loss.stream, disconnect, now);
+  const weighed = weigh(state, loss, now);
   if (!weighed) return stay(state);
-  const { facts, before, prober, row, endings } = weighed;
+  const { facts, before, prober, endings, outdated } = weighed;
+  const [row, decision] = outdated ? [before?.row, { ...loss.decision, refresh: false }] : [weighed.row, loss.decision];
   const { label: stream } = facts;
   const { reason } = disconnect;
   const told = before?.told ?? [];

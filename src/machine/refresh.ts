@@ -10,7 +10,7 @@ import type { Moment, Rules, State } from "./state.js";
 /** There are new credentials: the wait begins, or is over. */
 export function refreshed(before: State, _: unknown, rules: Rules, moment: Moment): Step {
   const { phase } = before;
-  const state = { ...before, refreshFailures: 0 };
+  const state = { ...before, credentialsAt: moment.now, refreshFailures: 0 };
   if (phase.status === "paused" || phase.status === "waiting") return become(state, { ...phase, refresh: false });
   if (phase.status !== "refreshing") return stay(state);
   const { outage, afterMs, why, refund } = phase;

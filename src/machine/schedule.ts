@@ -18,7 +18,7 @@ const patienceMs = 1_000;
 
 /** The next attempt: after new credentials, if they are needed; never in the tick of the failure; within the rate limit. */
 export function schedule(
-  state: State,
+  before: State,
   outage: Outage,
   decision: Extract<Decision, { action: "reconnect" }>,
   rules: Rules,
@@ -27,8 +27,9 @@ export function schedule(
 ): Step {
   const { now } = moment;
   const { afterMs, why } = decision;
-  const { phase } = state;
+  const { phase } = before;
   const refresh = rules.canRefresh && (decision.refresh === true || ("refresh" in phase && phase.refresh));
+  const state = refresh ? { ...before, credentialsAt: undefined } : before;
   // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
   const wantedAt = now + Math.max(1, Math.ceil(finiteMs(afterMs)));
   const { bucket, at } = isTicket(outage, moment)

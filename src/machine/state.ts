@@ -126,6 +126,8 @@ export interface State {
   /** The tabs' turn to probe was asked for; it is not waited for longer than this. */
   readonly turnUntil: number | undefined;
   readonly bucket: Bucket;
+  /** Since when the credentials are those of now. `undefined`: streams wait for others. */
+  readonly credentialsAt: number | undefined;
   /** Refreshes that failed, since the last that did not. */
   readonly refreshFailures: number;
   /** From when on a stream counts as let in, since the last loss: what fails after it is no more of the row before. */
@@ -171,6 +173,7 @@ export function begin(rules: Rules, now: number): State {
     prober: undefined,
     turnUntil: undefined,
     bucket: fullBucket(rules.rateLimit ?? { burst: 1, perMs: 1 }, now),
+    credentialsAt: now,
     refreshFailures: 0,
     letInAt: undefined,
     connected: false,

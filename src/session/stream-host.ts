@@ -61,10 +61,11 @@ export function createStreamHost(options: StreamHostOptions): StreamHost {
       }
       disturb();
       const moment = driver.moment();
-      const attempt = attemptAt(driver.machine, label.id, disconnect, driver.rules, moment);
+      const loss = { stream: label.id, disconnect, sentAt };
+      const attempt = attemptAt(driver.machine, loss, driver.rules, moment);
       if (!attempt) return; // it is being stopped
       const decision = decideOrDefault(driver, disconnect, attempt, reportError);
-      driver.feed({ type: "lost", stream: label.id, disconnect, reopenable, resumes, decision }, moment);
+      driver.feed({ type: "lost", ...loss, reopenable, resumes, decision }, moment);
     },
     emit: driver.emit,
   };

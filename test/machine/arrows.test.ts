@@ -63,7 +63,7 @@ const newcomer = { label: label(3), reopenable: true, resumes: false };
 
 const retry: Decision = { action: "reconnect", afterMs: 1_000, why: "network: backoff 1 s" };
 const lost = (decision: Decision = retry, more: object = {}): Input => ({
-  ...{ type: "lost", stream: 1, disconnect: network, reopenable: true, resumes: false, decision },
+  ...{ type: "lost", stream: 1, disconnect: network, sentAt: now, reopenable: true, resumes: false, decision },
   ...more,
 });
 

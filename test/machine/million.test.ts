@@ -125,13 +125,13 @@ function inputFor(walk: Walk, moment: Moment): Input {
     const { label, reopenable } = known; // it begins anew
     return { type: "joined", stream: { label, reopenable, resumes: false }, pause: undefined };
   }
-  const attempt = attemptAt(state, someone, told, rules, moment);
+  const loss = { stream: someone, disconnect: told, sentAt: moment.now - random() * 10_000 };
+  const attempt = attemptAt(state, loss, rules, moment);
   if (!attempt) return { type: "woken" };
   const reopenable = factsOf(state, someone)?.reopenable ?? false;
   return {
     type: "lost",
-    stream: someone,
-    disconnect: told,
+    ...loss,
     reopenable,
     resumes: random() < 0.5,
     decision: decide(rules.policies, told, attempt),
