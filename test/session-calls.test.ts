@@ -104,6 +104,39 @@ describe("a unary call while credentials are refreshed", () => {
     session.close();
   });
 
+  test("waits no longer than for the next one, where retry() gives it up after the streams have left", async () => {
+    const { clock, server } = world;
+    const refresh = world.refresh((signal) => (world.refreshes.length === 1 ? hang(signal) : world.grant(60_000)));
+    const { session, chat } = world.start({ refresh });
+    const caller = new AbortController();
+    const { end } = collect(chat.subscribe({}, { signal: caller.signal }));
+    await clock.settle();
+    world.grant(0);
+    server.streams[0]?.end(expired());
+    await clock.settle();
+    const outcome = outcomeOf(chat.say({}));
+    caller.abort();
+    await clock.advance(1_000);
+    session.retry();
+    expect(await outcome).toBe("answered");
+    expect(world.refreshes).toHaveLength(2);
+    await end;
+    session.close();
+  });
+
+  test("leaves no timer where its caller cancels it", async () => {
+    const { session, chat } = await whileRefreshing({}, () => world.grant(60_000));
+    const { sleepers } = world.clock;
+    const caller = new AbortController();
+    const outcome = outcomeOf(chat.say({}, { signal: caller.signal, timeoutMs: 60_000 }));
+    await world.clock.settle();
+    expect(world.clock.sleepers).toBe(sleepers + 1);
+    caller.abort();
+    expect(await outcome).toBe(Code.Canceled);
+    expect(world.clock.sleepers).toBe(sleepers);
+    session.close();
+  });
+
   test("is over when its time is up, which it waits in, too", async () => {
     const { session, chat } = await whileRefreshing();
     const outcome = outcomeOf(chat.say({}, { timeoutMs: 500 }));
@@ -254,6 +287,22 @@ describe("session.refresh()", () => {
     await world.clock.advance(60_000);
     world.device.become(undefined);
     await world.clock.advance(5_000);
+    expect(await answer).toBe(true);
+    expect(world.refreshes).toHaveLength(2);
+    session.close();
+  });
+
+  test("is answered by the next flight, too, where the streams have left in the pause", async () => {
+    const { clock, device } = world;
+    const refresh = world.refresh((signal) => (world.refreshes.length === 1 ? hang(signal) : world.grant(60_000)));
+    const { session, chat } = world.start({ refresh });
+    const caller = new AbortController();
+    const { end } = collect(chat.subscribe({}, { signal: caller.signal }));
+    await clock.settle();
+    const answer = session.refresh();
+    device.become("asleep");
+    caller.abort();
+    await end;
     expect(await answer).toBe(true);
     expect(world.refreshes).toHaveLength(2);
     session.close();

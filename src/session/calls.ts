@@ -50,6 +50,7 @@ export function createCalls(host: CallHost): Calls {
       const timer = createTimer(clock);
       let leftMs = timeoutMs;
       const end = (error: ConnectError) => {
+        settle();
         controller.abort();
         reject(error); // without waiting for the transport: an abort can be lost on its way through fetch
       };

@@ -119,6 +119,15 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     return needsCredentials(driver().machine) || (refresher.flight !== undefined && !holds);
   }
 
+  /** What no stream waits for any more: who has asked gets an answer all the same, and calls go out. */
+  function settle(): void {
+    const { machine } = driver();
+    if (refresher.asked && !refresher.flight && !needsCredentials(machine) && machine.phase.status !== "paused") ask();
+    if (!gate || blocked()) return;
+    gate.resolve();
+    gate = undefined;
+  }
+
   function wait(): Promise<void> | undefined {
     look();
     if (!blocked()) return undefined;
@@ -138,7 +147,10 @@ export function createCredentials(options: CredentialsOptions): Credentials {
       const { status } = driver().machine.phase;
       if (status !== "paused" && status !== "ended" && status !== "closed") ask(status !== "refreshing");
     },
-    cancel: () => refresher.cancel(),
+    cancel() {
+      refresher.cancel();
+      settle();
+    },
     watch() {
       watched = true;
       look();
@@ -157,9 +169,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
           driver().feed({ type: "refresh due" });
         }
       }
-      if (!gate || blocked()) return;
-      gate.resolve();
-      gate = undefined;
+      settle();
     },
     restarted() {
       generation++;

@@ -22,6 +22,8 @@ export type RefreshAnswer = { readonly answer: unknown } | { readonly error: unk
 export interface Refresher {
   /** The signal of the flight, while there is one. */
   readonly flight: AbortSignal | undefined;
+  /** Somebody waits for an answer. */
+  readonly asked: boolean;
   /**
    * Asks, unless the answer is on its way already. Resolves with `false` where nobody is signed in any more, and else with
    * `true`; rejects with what the app's `refresh` threw.
@@ -78,6 +80,9 @@ export function createRefresher({
   return {
     get flight() {
       return flight?.signal;
+    },
+    get asked() {
+      return asked !== undefined;
     },
     ask() {
       if (!asked) {
