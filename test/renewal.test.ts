@@ -148,6 +148,24 @@ describe("credentials with a known end", () => {
     session.close();
   });
 
+  test("are renewed where all streams have left in an outage, too", async () => {
+    const { clock, server, said } = world;
+    const caller = new AbortController();
+    const expiresAt = () => new Date(clock.now() + 60_000);
+    const { session, chat } = world.start({ expiresAt, refresh: renewing(300_000) });
+    const { end } = collect(chat.subscribe({}, { signal: caller.signal }));
+    await clock.settle();
+    server.streams[0]?.end(unavailable());
+    await clock.settle();
+    caller.abort();
+    await end;
+    await clock.advance(120_000);
+    await chat.say({});
+    expect(said).toEqual([true]);
+    expect(world.refreshes).toHaveLength(1);
+    session.close();
+  });
+
   test("are not renewed again and again where a wrong clock says that they have ended already", async () => {
     const past = world.refresh(() => ({ expiresAt: new Date(world.clock.now() - 3_600_000) }));
     const { session } = await open({ refresh: past });
@@ -169,6 +187,21 @@ describe("credentials with a known end", () => {
 });
 
 describe("a renewal ahead of the end that fails", () => {
+  test.each(["full", "equal", "decorrelated"] as const)(
+    "is tried again after waits that grow, with %s jitter, too",
+    async (jitter) => {
+      const { session } = await open({
+        policies: { network: { initialMs: 1_000, maxMs: 60_000, jitter } },
+        expiresAt: () => new Date(world.tokenEndsAt),
+        refresh: world.refresh(() => Promise.reject(new Error("no"))),
+      });
+      await world.clock.advance(600_000);
+      expect(world.refreshes.length).toBeGreaterThan(5);
+      expect(world.refreshes.length).toBeLessThan(40);
+      session.close();
+    },
+  );
+
   test("is tried again, and told, and the stream goes on", async () => {
     const { session, lines, before } = await open({
       refresh: world.refresh(() => {

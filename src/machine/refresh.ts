@@ -51,11 +51,12 @@ export function refreshFailed(
 
 /** The next attempt is to have new credentials. Where none is waited for, they are got without the streams noticing. */
 export function refreshDue(state: State): Step {
-  const { phase } = state;
-  switch (phase.status) {
-    case "paused":
+  const { phase, queue } = state;
+  const { status } = phase;
+  if (status === "paused" || (status === "waiting" && queue.length > 0))
+    return become(state, { ...phase, refresh: true });
+  switch (status) {
     case "waiting":
-      return become(state, { ...phase, refresh: true });
     case "healthy":
     case "probing":
     case "recovering":

@@ -52,6 +52,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
   let generation = 0;
   let expiry = read(undefined);
   let watched = false; // there are streams
+  let waitMs = 0; // after the last failure
   let ahead = false; // the flight was begun while those of now held still
 
   /** What is known of the end of those of now. */
@@ -105,12 +106,13 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     const text = error instanceof Error ? error.message : error;
     const disconnect = local("network", `the refresh failed: ${text}`);
     const number = machine.refreshFailures + 1;
-    const place = { number, ofOutage: number, wasHealthy: machine.connected, previousMs: 0 };
+    const place = { number, ofOutage: number, wasHealthy: machine.connected, previousMs: number > 1 ? waitMs : 0 };
     const attempt = { ...attemptOfVerdict(machine, rules, moment(), place), windowMs: undefined };
     const decided = decideOrDefault(driver(), disconnect, attempt, reportError);
     const why = `unauthenticated: ${disconnect.message}; ${decided.why}`;
     const again = decided.action === "reconnect" && (expiry !== undefined || needsCredentials(machine));
-    if (again && expiry) expire({ ...expiry, renewAt: clock.now() + decided.afterMs });
+    if (again) waitMs = decided.afterMs;
+    if (again && expiry) expire({ ...expiry, renewAt: clock.now() + waitMs });
     feed({ type: "refresh failed", error, decision: again ? { ...decided, why } : { action: "end", why } });
   }
 
