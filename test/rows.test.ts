@@ -63,6 +63,23 @@ describe("attempts in a row", () => {
     expect(lines.filter((line) => line.startsWith("streamEnded"))).toEqual([]);
   });
 
+  test("are those of one reason, also where some may be for good and others not", async () => {
+    let calls = 0;
+    const stream = (...call: Parameters<Transport["stream"]>) => {
+      if (calls++ % 2) throw new ConnectError("HTTP 404", Code.Unimplemented);
+      return server.transport.stream(...call);
+    };
+    session = createSession({ ...server.transport, stream } as Transport, { clock, rateLimit: false });
+    const { end } = collect(createClient(ChatService, session).subscribe({}));
+    await clock.settle();
+    server.streams[0]?.send(1);
+    await clock.settle();
+    goDown(internal);
+    await clock.advance(60 * minutes);
+    expect(calls).toBe(1 + 10);
+    expect(await end).toBeInstanceOf(ConnectError);
+  });
+
   test("are broken by a pause", async () => {
     let pause: "offline" | undefined;
     let look = () => {};

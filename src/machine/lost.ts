@@ -19,7 +19,7 @@ interface Weighed {
   readonly abandoned: boolean;
   /** It is not just one more stream of an outage that is known already. */
   readonly news: boolean;
-  /** Which unhealthy ending in a row it is, of its kind. */
+  /** Which unhealthy ending in a row it is, for its reason. */
   readonly row: NonNullable<Outage["row"]>;
   /** Which it is in this outage. */
   readonly endings: number;
@@ -41,14 +41,14 @@ function weigh(
   const abandoned = phase.status === "waiting" && !isAway(state, stream);
   const news = before === undefined || prober || abandoned || phase.status === "recovering";
   const { reason, source } = disconnect;
-  const kind = source === "unknown" ? source : reason; // those in doubt are bounded for themselves
   const letIn = state.letInAt !== undefined && state.letInAt <= now;
-  const seen = !letIn && before?.row?.kind === kind ? before.row.number : 0;
+  const seen = !letIn && before?.row?.reason === reason ? before.row : { number: 0, inDoubt: 0 };
   const refused = reason === "unauthenticated";
   const outdated = refused && credentialsAt !== undefined && sentAt < credentialsAt;
   // Only who was sent after a refresh can prove that it did not help.
   const counts = news && !outdated && !(refused && credentialsAt === undefined);
-  const row = { kind, number: counts ? seen + 1 : Math.max(seen, 1) };
+  const more = counts || seen.number === 0 ? 1 : 0;
+  const row = { reason, number: seen.number + more, inDoubt: source === "unknown" ? seen.inDoubt + more : 0 };
   return { facts, before, prober, abandoned, news, row, endings: (before?.endings ?? 0) + (news ? 1 : 0), outdated };
 }
 
@@ -65,11 +65,13 @@ export function attemptAt(
   if (!weighed) return undefined;
   const { facts, before, news, row, endings } = weighed;
   const { now } = moment;
+  // What is decided about one that stands for all is decided about all.
+  const healthy = wasHealthy(facts, now) || (news && state.queue.some((id) => wasHealthy(factsOf(state, id), now)));
   return attemptOfVerdict(state, rules, moment, {
-    number: row.number,
+    // Of who was healthy, those in doubt are bounded for themselves.
+    number: (healthy && row.inDoubt) || row.number,
     ofOutage: endings,
-    // What is decided about one that stands for all is decided about all.
-    wasHealthy: wasHealthy(facts, now) || (news && state.queue.some((id) => wasHealthy(factsOf(state, id), now))),
+    wasHealthy: healthy,
     previousMs: before?.previousMs ?? 0,
   });
 }

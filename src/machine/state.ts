@@ -40,8 +40,8 @@ export interface Outage {
   readonly attemptsBefore: number;
   /** Unhealthy endings of it, whatever their reasons. */
   readonly endings: number;
-  /** Those of one kind in a row: another kind, a pause or a let-in begins anew. */
-  readonly row: { readonly kind: string; readonly number: number } | undefined;
+  /** Those of one reason in a row: another reason, a pause or a let-in begins anew. `inDoubt`: so many of the last ones were. */
+  readonly row: { readonly reason: string; readonly number: number; readonly inDoubt: number } | undefined;
   /** The delay before the last attempt, in ms. */
   readonly previousMs: number;
   /** A stream's attempts were used up: who calls anew after that begins anew. */

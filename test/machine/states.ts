@@ -39,7 +39,7 @@ export const outage: Outage = {
   attempts: 1,
   attemptsBefore: 0,
   endings: 1,
-  row: { kind: "network", number: 1 },
+  row: { reason: "network", number: 1, inDoubt: 0 },
   previousMs: 1_000,
   gaveUp: false,
   told: ["network"],
