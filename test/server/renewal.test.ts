@@ -92,6 +92,27 @@ describe("a renewal", () => {
     expect(guest.told?.reason).toBe("unauthenticated");
   });
 
+  test("that did not come is not granted by a store that fails: the end is tried again each minute", async () => {
+    const inner = memoryStore();
+    let down = true;
+    const record: typeof inner.record = async (entry) => {
+      if (down) throw new Error("the store is down");
+      return inner.record(entry);
+    };
+    const venue = openVenue({ store: { ...inner, record } });
+    const { clock } = venue;
+    const guest = await inside(venue, { user: "ann", expiresAt: timesOf(venue)(minute) });
+    await clock.advance(minute);
+    expect(guest.told).toBeUndefined();
+    expect(venue.failures).toHaveLength(1);
+    await clock.advance(minute + 1);
+    expect(venue.failures).toHaveLength(2);
+    down = false;
+    await clock.advance(minute + 1);
+    expect(guest.told?.reason).toBe("unauthenticated");
+    expect(clock.sleepers).toBe(0);
+  });
+
   test("of who was put out, or has left, counts for nothing", async () => {
     const venue = openVenue();
     const at = timesOf(venue);

@@ -79,7 +79,12 @@ function createDescriptions(bouncer: string, clock: Clock) {
 }
 
 function expireInTime(admitted: AdmittedStream, { clock, audit, expire }: AdmissionParts): void {
-  atExpiry(admitted, { clock, aheadMs: 0 }, () => {
-    expire(admitted.stream.id).catch((error) => audit.failure(error, "a stream could not be expired"));
+  atExpiry(admitted, { clock, aheadMs: 0 }, async () => {
+    try {
+      await expire(admitted.stream.id);
+    } catch (error) {
+      audit.failure(error, "a stream could not be expired");
+      throw error;
+    }
   });
 }

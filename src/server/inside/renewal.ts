@@ -4,17 +4,17 @@ import { endOf } from "../who/credentials.js";
 import type { AdmittedStream } from "./admitted-stream.js";
 import type { Registry } from "./registry.js";
 
-/** The end of credentials is a date, and the wall clock may be set: it is looked at again after so many ms. */
+/** The end of credentials is a date, and the wall clock may be set: it is looked at again after so many ms. So is what failed. */
 const lookAgainMs = 60_000;
 
 /**
  * Calls `then` at the end of a stream's credentials, `aheadMs` before it, with that end (epoch ms). Anew for each that they
- * are renewed to.
+ * are renewed to. Where it rejects, it is called again later.
  */
 export function atExpiry(
   admitted: AdmittedStream,
   { clock, aheadMs }: { readonly clock: Clock; readonly aheadMs: number },
-  then: (expiresAt: number) => void,
+  then: (expiresAt: number) => Promise<unknown> | undefined,
 ): void {
   const timer = createTimer(clock);
   function look(): void {
@@ -22,8 +22,10 @@ export function atExpiry(
     timer.stop();
     if (leftMs === Number.POSITIVE_INFINITY) return;
     timer.start(Math.max(1, Math.min(leftMs, lookAgainMs)), () => {
-      if (endOf(admitted.who) - aheadMs <= clock.now()) then(endOf(admitted.who));
-      else look();
+      if (endOf(admitted.who) - aheadMs > clock.now()) return look();
+      then(endOf(admitted.who))?.catch(() => {
+        if (!admitted.life.aborted) timer.start(lookAgainMs, look);
+      });
     });
   }
   admitted.life.addEventListener("abort", timer.stop, { once: true });

@@ -86,5 +86,6 @@ const expiring = { reason: "unauthenticated", message: "the credentials will exp
 function announceExpiry(admitted: AdmittedStream, controlStreams: ControlStreams, clock: Clock): void {
   atExpiry(admitted, { clock, aheadMs: expiryNoticeMs }, (expiresAt) => {
     controlStreams.post([admitted], eventOf("notice", expiring, clock.now(), expiresAt));
+    return undefined;
   });
 }
