@@ -68,6 +68,8 @@ describe("an error that the transport made up itself", () => {
     ["our own cancellation", { error: local("HPE_INVALID_CONSTANT"), canceled: true }],
     ["the transport's own time-out", { error: new ConnectError("the operation timed out", Code.DeadlineExceeded) }],
     ["a request that cannot be encoded", { error: new ConnectError("serialize binary: not an int32", Code.Internal) }],
+    ["an interceptor's", { error: new ConnectError("no token", Code.Unauthenticated) }],
+    ["an interceptor's, too", { error: new ConnectError("not while the demo runs", Code.FailedPrecondition) }],
     ["one in JSON", { error: new ConnectError("cannot encode field chat.v1.Message.id to JSON", Code.Internal) }],
   ])("is still not a disconnect where it is %s", (_, evidence) => {
     expect(classify(evidence, { wasOpen: "stream" })).toBeUndefined();

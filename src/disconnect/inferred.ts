@@ -82,9 +82,12 @@ export function fromTransport(
   return undefined;
 }
 
-/** DeadlineExceeded: the transport's own time for a call is over. A request that cannot be encoded never went out. */
+/**
+ * DeadlineExceeded: the transport's own time for a call is over. NotFound to OutOfRange, and Unauthenticated: no transport makes
+ * them up, so an interceptor of the app has. A request that cannot be encoded never went out.
+ */
 export function isOurs(code: number, text: string): boolean {
-  return code === 4 || /^(serialize|cannot encode) /.test(text);
+  return [4, 5, 6, 7, 8, 9, 11, 16].includes(code) || /^(serialize|cannot encode) /.test(text);
 }
 
 /** A response that ended without, or with an unreadable, status: a reset without a code, or a proxy hiding one. */

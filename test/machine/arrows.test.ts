@@ -275,7 +275,10 @@ const rows: readonly Row[] = [
     name: "probing ── lost for another reason ──▶ waiting, and the row begins anew; what is in doubt is a row of its own",
     before: stateOf({ phase: probing, streams: [stream(1)], prober }),
     input: lost({ ...retry, afterMs: 2_000 }, { disconnect: disconnect("aborted", { source: "unknown" }) }),
-    after: { phase: { status: "waiting", outage: { row: { reason: "aborted", number: 1, inDoubt: 1 }, endings: 2 } }, queue: [1] },
+    after: {
+      phase: { status: "waiting", outage: { row: { reason: "aborted", number: 1, inDoubt: 1 }, endings: 2 } },
+      queue: [1],
+    },
     events: ["streamLost", "aborted", "reconnecting"],
     effects: ["leave turn"],
     wakeInMs: 2_000,
