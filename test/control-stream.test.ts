@@ -256,6 +256,28 @@ describe("an attempt that gets no headers", () => {
     expect(lost()).toEqual(["network: no response within 15000 ms"]);
   });
 
+  test("waits again, where a server has taken the place that has no control stream", async () => {
+    let replaced = false;
+    let replace = () => {};
+    await headerless({
+      async *open() {
+        if (replaced) throw new ConnectError("unknown", Code.Unimplemented);
+        yield { event: { case: "welcome", value: { headersAtAdmission: true } } };
+        await new Promise<void>((resolve) => {
+          replace = resolve;
+        });
+      },
+    });
+    let lost = 0;
+    session.on("streamLost", () => lost++);
+    replaced = true;
+    replace();
+    await clock.advance(300_000);
+    const before = lost;
+    await clock.advance(600_000);
+    expect(lost).toBe(before);
+  });
+
   test("is lost when the app says, whatever the server says", async () => {
     const lost = await headerless(controlStreamService(bouncer, { headersAtAdmission: true }), {
       headersTimeoutMs: 40_000,

@@ -115,7 +115,10 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
     if (error !== undefined) session.look(); // what it was on may have been lost
     heartbeat.stop();
     // gRPC has a status for "no such service"; in Connect's protocol an HTTP 404 becomes the same.
-    if (error instanceof ConnectError && error.code === Code.Unimplemented) known = "absent";
+    if (error instanceof ConnectError && error.code === Code.Unimplemented) {
+      known = "absent";
+      timesHeaders = false;
+    }
     const verdict = error !== undefined && session.overheard(error);
     if (verdict && welcomed) session.explain(verdict); // what is cut with it
     if (!welcomed) askAt = clock.monotonic() + againMs;

@@ -62,7 +62,10 @@ function attach(session: SessionPort): Attached {
     if (!attendance.timesHeaders || session.headersTimeoutMs !== undefined) return response;
     const timer = createTimer(clock);
     const late = new Promise<never>((_, reject) => {
-      timer.start(headersMs, () => reject(new ConnectError(`no response within ${headersMs} ms`, Code.Unavailable)));
+      timer.start(headersMs, () => {
+        void attendance.start(); // another server may be there, which says otherwise
+        reject(new ConnectError(`no response within ${headersMs} ms`, Code.Unavailable));
+      });
     });
     signal?.addEventListener("abort", timer.stop, { once: true }); // there may never be a response
     return Promise.race([response, late]).finally(timer.stop);
