@@ -186,6 +186,21 @@ describe("credentials with a known end", () => {
   });
 });
 
+test("an answer whose end cannot be read is taken for one without, and reported", async () => {
+  const wrong = new Error("no date here");
+  const refresh = world.refresh(() => ({
+    get expiresAt(): Date {
+      throw wrong;
+    },
+  }));
+  const reported: unknown[] = [];
+  const { session } = await open({ refresh, reportError: (error) => reported.push(error) });
+  expect(await session.refresh()).toBe(true);
+  await world.clock.settle();
+  expect(reported).toEqual([wrong]);
+  session.close();
+});
+
 describe("a renewal ahead of the end that fails", () => {
   test.each(["full", "equal", "decorrelated"] as const)(
     "is tried again after waits that grow, with %s jitter, too",

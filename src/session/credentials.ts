@@ -57,8 +57,9 @@ export function createCredentials(options: CredentialsOptions): Credentials {
 
   /** What is known of the end of those of now. */
   function read(answer: unknown): Expiry | undefined {
-    const told = typeof answer === "object" && answer !== null && "expiresAt" in answer ? answer.expiresAt : undefined;
     try {
+      const told =
+        typeof answer === "object" && answer !== null && "expiresAt" in answer ? answer.expiresAt : undefined;
       return expiryOf(told ?? options.expiresAt?.(), clock.now(), clock.random());
     } catch (error) {
       reportError(error);
