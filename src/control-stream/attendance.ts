@@ -8,6 +8,7 @@ import { createTimer } from "../ports/timer.js";
 import type { SessionPort } from "../session/extension.js";
 import { createHeartbeat } from "./heartbeat.js";
 import { newSessionName } from "./session-name.js";
+import { createSuccession } from "./succession.js";
 import { wordsFrom } from "./words.js";
 
 /** The control stream of a session: opened while it is wanted, and opened again. */
@@ -50,36 +51,25 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
   let known: Attendance["known"] = "unasked";
   let timesHeaders = false;
   let askAt = 0;
-  let call: AbortController | undefined;
-  let successor: AbortController | undefined; // of the call, until it is welcomed
+  const calls = createSuccession();
   let answered: Promise<void> = Promise.resolve();
 
   function start(): Promise<void> {
-    if (call || known === "absent" || clock.monotonic() < askAt) return answered;
-    const own = new AbortController();
-    call = own;
+    if (calls.there || known === "absent" || clock.monotonic() < askAt) return answered;
+    const own = calls.begin();
     if (known === "unasked") known = "asked";
-    answered = new Promise((resolve) => {
-      attend(own, resolve).then(resolve);
-    });
+    answered = new Promise((resolve) => void attend(own, resolve).then(resolve));
     return answered;
   }
 
   function renew(): void {
-    if (!call) {
-      if (wanted()) void start();
-      return;
-    }
-    successor?.abort();
-    successor = new AbortController();
-    void attend(successor, () => {});
+    if (calls.there) void attend(calls.beginNext(), () => {});
+    else if (wanted()) void start();
   }
 
   function stop(): void {
-    const all = [call, successor];
-    call = successor = undefined; // first: what comes of the abort concerns nobody
     heartbeat.stop();
-    for (const own of all) own?.abort();
+    calls.stop();
   }
 
   async function attend(own: AbortController, answer: () => void): Promise<void> {
@@ -89,12 +79,7 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
       if (event.case === "welcome") {
         const { heartbeatInterval, returnWindow, headersAtAdmission } = event.value;
         welcomed = true;
-        if (own === successor) {
-          const old = call;
-          call = own;
-          successor = undefined;
-          old?.abort();
-        }
+        calls.welcomed(own);
         known = "welcomed";
         if (heartbeatInterval) heartbeat.every(durationMs(heartbeatInterval));
         session.setReturnWindow(returnWindow && durationMs(returnWindow));
@@ -103,22 +88,18 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
       } else hearEvent(session, event);
       heartbeat.heard();
     });
-    if (own === successor) {
+    const which = calls.ended(own);
+    if (which === "next") {
       // The one there goes on, until its credentials end.
-      successor = undefined;
       if (error !== undefined) session.overheard(error);
       if (wanted()) again.start(againMs * (1 + clock.random()), renew);
       return;
     }
-    if (call !== own) return;
-    call = undefined;
+    if (which === undefined) return;
     if (error !== undefined) session.look(); // what it was on may have been lost
     heartbeat.stop();
     // gRPC has a status for "no such service"; in Connect's protocol an HTTP 404 becomes the same.
-    if (error instanceof ConnectError && error.code === Code.Unimplemented) {
-      known = "absent";
-      timesHeaders = false;
-    }
+    if (error instanceof ConnectError && error.code === Code.Unimplemented) known = "absent";
     const verdict = error !== undefined && session.overheard(error);
     if (verdict && welcomed) session.explain(verdict); // what is cut with it
     if (!welcomed) askAt = clock.monotonic() + againMs;
@@ -134,10 +115,10 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
       return name;
     },
     get timesHeaders() {
-      return timesHeaders;
+      return timesHeaders && known !== "absent";
     },
     get open() {
-      return call !== undefined;
+      return calls.there;
     },
     start,
     renew,

@@ -4,11 +4,10 @@ import { errorOf } from "../disconnect/error-of.js";
 import { attemptOfVerdict } from "../machine/lost.js";
 import { needsCredentials } from "../machine/refresh.js";
 import type { Clock } from "../ports/clock.js";
-import { createTimer } from "../ports/timer.js";
 import { type Promised, promised } from "../stream/promised.js";
 import { closedError } from "./closed.js";
 import type { Driver } from "./driver.js";
-import { type Expiry, expiryOf } from "./expiry.js";
+import { createRenewal } from "./expiry.js";
 import type { Attached } from "./extension.js";
 import { createRefresher, type Refresh, type RefreshAnswer } from "./refresh.js";
 import { decideOrDefault } from "./stream-host.js";
@@ -42,45 +41,16 @@ export interface CredentialsOptions {
   readonly driver: () => Driver;
 }
 
-const signedOut = "signed out";
+const signedOut = "unauthenticated: signed out";
 
 export function createCredentials(options: CredentialsOptions): Credentials {
   const { clock, reportError, driver, refresh = none } = options;
   const refresher = createRefresher({ ...options, refresh, answered });
-  const timer = createTimer(clock);
+  const renewal = createRenewal({ ...options, due: () => driver().feed({ type: "refresh due" }) });
   let gate: Promised<void> | undefined;
   let generation = 0;
-  let expiry = read(undefined);
-  let watched = false; // there are streams
   let waitMs = 0; // after the last failure
   let ahead = false; // the flight was begun while those of now held still
-
-  /** What is known of the end of those of now. */
-  function read(answer: unknown): Expiry | undefined {
-    try {
-      const told =
-        typeof answer === "object" && answer !== null && "expiresAt" in answer ? answer.expiresAt : undefined;
-      return expiryOf(told ?? options.expiresAt?.(), clock.now(), clock.random());
-    } catch (error) {
-      reportError(error);
-      return undefined;
-    }
-  }
-
-  function expire(next: Expiry | undefined): void {
-    expiry = next;
-    timer.stop();
-    if (watched && next?.renewAt !== undefined) timer.start(Math.max(1, next.renewAt - clock.now()), due);
-  }
-
-  function due(): void {
-    if (expiry) expiry = { ...expiry, renewAt: undefined };
-    driver().feed({ type: "refresh due" });
-  }
-
-  function look(): void {
-    if (expiry?.renewAt !== undefined && expiry.renewAt <= clock.now()) due();
-  }
 
   function ask(early = false): Promise<boolean> {
     ahead = early && (ahead || !refresher.flight);
@@ -90,11 +60,10 @@ export function createCredentials(options: CredentialsOptions): Credentials {
   function answered(result: RefreshAnswer): void {
     if ("error" in result) failed(result.error);
     else if (result.answer === false) {
-      const why = `unauthenticated: ${signedOut}`;
-      driver().feed({ type: "refused", disconnect: local("unauthenticated", signedOut), why });
+      driver().feed({ type: "refused", disconnect: local("unauthenticated", "signed out"), why: signedOut });
     } else {
       generation++;
-      expire(read(result.answer));
+      renewal.begin(result.answer);
       options.refreshed();
       driver().feed({ type: "refreshed" });
     }
@@ -111,14 +80,16 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     const attempt = { ...attemptOfVerdict(machine, rules, moment(), place), windowMs: undefined };
     const decided = decideOrDefault(driver(), disconnect, attempt, reportError);
     const why = `unauthenticated: ${disconnect.message}; ${decided.why}`;
-    const again = decided.action === "reconnect" && (expiry !== undefined || needsCredentials(machine));
-    if (again) waitMs = decided.afterMs;
-    if (again && expiry) expire({ ...expiry, renewAt: clock.now() + waitMs });
+    const again = decided.action === "reconnect" && (renewal.endsAt !== undefined || needsCredentials(machine));
+    if (again) {
+      waitMs = decided.afterMs;
+      renewal.again(waitMs);
+    }
     feed({ type: "refresh failed", error, decision: again ? { ...decided, why } : { action: "end", why } });
   }
 
   function blocked(): boolean {
-    const holds = ahead && expiry !== undefined && clock.now() < expiry.endsAt;
+    const holds = ahead && renewal.endsAt !== undefined && clock.now() < renewal.endsAt;
     return needsCredentials(driver().machine) || (refresher.flight !== undefined && !holds);
   }
 
@@ -132,7 +103,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
   }
 
   function wait(): Promise<void> | undefined {
-    look();
+    renewal.look();
     if (!blocked()) return undefined;
     gate ??= promised();
     return gate.promise;
@@ -144,7 +115,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     get generation() {
       return generation;
     },
-    look,
+    look: renewal.look,
     ask,
     start() {
       const { status } = driver().machine.phase;
@@ -154,15 +125,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
       refresher.cancel();
       settle();
     },
-    watch() {
-      watched = true;
-      look();
-      expire(expiry);
-      return () => {
-        watched = false;
-        timer.stop();
-      };
-    },
+    watch: renewal.watch,
     stepped({ before, state: { phase } }) {
       if (phase !== before.phase) {
         if (phase.status === "ended") refresher.cancel(errorOf(phase.disconnect));
@@ -176,7 +139,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     },
     restarted() {
       generation++;
-      expire(read(undefined));
+      renewal.begin(undefined);
     },
   };
 }

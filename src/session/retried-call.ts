@@ -48,9 +48,7 @@ export function beginCall(call: UnaryCall, session: RetryHost, maxAttempts: numb
     },
     restarts: () => false,
     hold: giveUp, // after a pause its connection may be dead, and the server may see it twice
-    lose(evidence) {
-      if (current) lost(evidence);
-    },
+    lose: (evidence) => (current ? lost(evidence) : undefined),
     stop(outcome, error, disconnect, why) {
       if (life.signal.aborted) return;
       life.abort();

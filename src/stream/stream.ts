@@ -33,6 +33,7 @@ export function openStream(
     (first) => copyOf(method, first),
     subscribes,
   );
+  const left = () => stream.stop("canceled", new ConnectError("the caller has left", Code.Canceled));
   const incoming = createIncoming(clock, cursor, idleTimeoutMs, () => attempt?.next(), left);
   const header = new Headers(call.header); // once: what was given may be an iterator
   const thrown = (error: unknown, header?: Headers) => evidenceOf(error, deadline, host, header);
@@ -52,7 +53,7 @@ export function openStream(
     get opened() {
       return incoming.settled;
     },
-    letGo: () => guarded(open),
+    letGo: () => guarded(stream, open),
     restarts: (error) => cursor.restarts?.(error) === true && !life.signal.aborted,
     hold: leave,
     lose: (evidence) => attempt?.end(evidence),
@@ -100,20 +101,7 @@ export function openStream(
   function over(evidence: Evidence): void {
     attempt = undefined;
     incoming.ended(evidence);
-    guarded(() => host.lost(stream, evidence));
-  }
-
-  /** The app's `resume` may throw; and a defect of ours must not leave the caller waiting for ever. */
-  function guarded(what: () => void): void {
-    try {
-      what();
-    } catch (error) {
-      stream.stop("failed", error);
-    }
-  }
-
-  function left(): void {
-    stream.stop("canceled", new ConnectError("the caller has left", Code.Canceled));
+    guarded(stream, () => host.lost(stream, evidence));
   }
 
   function leave(): void {
@@ -124,6 +112,15 @@ export function openStream(
   host.joined(stream);
   heed(call, deadline, clock, life.signal, stream);
   return incoming.response;
+}
+
+/** The app's `resume` may throw; and a defect of ours must not leave the caller waiting for ever. */
+function guarded(stream: SessionStream, what: () => void): void {
+  try {
+    what();
+  } catch (error) {
+    stream.stop("failed", error);
+  }
 }
 
 /** Ends a stream by its caller's signal, and by its time, which is that of all its attempts. Until `life` aborts. */
