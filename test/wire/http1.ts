@@ -53,6 +53,9 @@ export function serveHttp1(socket: Socket, onRequest: (exchange: Exchange) => vo
             open--;
             break;
           }
+          case "raw":
+            socket.write(step.bytes);
+            break;
           case "fin":
           case "tcp-rst":
             performOnSocket(socket, step.do);

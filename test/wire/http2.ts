@@ -120,6 +120,9 @@ export function serveHttp2(socket: Socket, answerAt: AnswerAt, onRequest: (excha
           case "ignore-pings":
             answersPings = false;
             break;
+          case "raw":
+            socket.write(step.bytes);
+            break;
           case "fin":
           case "tcp-rst":
             performOnSocket(socket, step.do);

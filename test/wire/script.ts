@@ -55,6 +55,8 @@ export type End =
     }
   /** Bytes of the response body, as they are. */
   | { readonly kind: "body"; readonly bytes: Uint8Array }
+  /** Bytes of the connection, as they are, whatever HTTP says. */
+  | { readonly kind: "raw"; readonly bytes: Uint8Array }
   /** HTTP trailers, as they are; they end the HTTP message. HTTP/2 only. */
   | { readonly kind: "trailers"; readonly fields: Fields }
   | { readonly kind: "pause"; readonly ms: number }

@@ -108,6 +108,7 @@ function bareExchange(socket: Socket): Exchange {
     socket,
     gone: gone.signal,
     perform: (step) => {
+      if (step.do === "raw") socket.write(step.bytes);
       if (step.do === "fin" || step.do === "tcp-rst") performOnSocket(socket, step.do);
     },
   };

@@ -20,6 +20,7 @@ export type Step =
       readonly debug: string;
     }
   | { readonly do: "ignore-pings" }
+  | { readonly do: "raw"; readonly bytes: Uint8Array }
   | { readonly do: "fin" }
   | { readonly do: "tcp-rst" }
   | { readonly do: "pause"; readonly ms: number };
@@ -76,6 +77,9 @@ export function stepsOf(script: Script, protocol: Protocol, httpVersion: HttpVer
       case "fin":
       case "tcp-rst":
         steps.push({ do: end.kind });
+        break;
+      case "raw":
+        steps.push({ do: "raw", bytes: end.bytes });
         break;
       case "pause":
         steps.push({ do: "pause", ms: end.ms });
@@ -143,6 +147,7 @@ function possible(step: Step, at: Script["at"], httpVersion: HttpVersion): boole
     case "fin":
     case "tcp-rst":
     case "pause":
+    case "raw":
       return true;
     case "reset":
     case "goaway":
