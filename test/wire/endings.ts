@@ -1,6 +1,5 @@
 import { brokenResponses, lostConnections, silences } from "./endings/connections.js";
 import type { Ending } from "./endings/ending.js";
-import { garbage } from "./endings/garbage.js";
 import { httpResponses } from "./endings/http.js";
 import { goaways, resets } from "./endings/http2.js";
 import { malformedStatuses } from "./endings/malformed.js";
@@ -17,6 +16,5 @@ export const endings: readonly Ending[] = [
   ...lostConnections(),
   ...brokenResponses(),
   ...httpResponses(),
-  ...garbage(),
   ...silences(),
 ];
