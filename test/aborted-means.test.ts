@@ -114,6 +114,19 @@ describe("where an abort means a kick, it is none", () => {
     expect(session.state.status).not.toBe("ended");
   });
 
+  test.each(["CANCEL (0x8)", "NO_ERROR (0x0) before the response was received"])(
+    "if the connection was lost, which connect-node reports as %s",
+    async (words) => {
+      const connection = { state: () => "closed" as const };
+      const { chat } = start({ abortedMeans: "kicked", connection });
+      const end = hub(chat);
+      await clock.settle();
+      calls[0]?.(new ConnectError(`http/2 stream closed with error code ${words}`, Code.Internal));
+      expect(disconnectOf(await end)).toMatchObject({ reason: "network" });
+      expect(session.state.status).not.toBe("ended");
+    },
+  );
+
   test("if an endless stream came to a clean end", async () => {
     const endless = method(ChatService.method.subscribe, { endless: true });
     session = createSession(

@@ -12,11 +12,7 @@ beforeEach(() => {
   world = createTokenWorld();
 });
 
-afterEach(async () => {
-  await world.clock.settle();
-  expect(world.clock.sleepers).toBe(0);
-  expect(world.server.live).toBe(0);
-});
+afterEach(() => world.leavesNothing());
 
 /** A stream that is open, and that its server then ends for its token. */
 async function openAndExpire(options: Parameters<TokenWorld["start"]>[0]) {

@@ -12,11 +12,7 @@ beforeEach(() => {
   world = createTokenWorld();
 });
 
-afterEach(async () => {
-  await world.clock.settle();
-  expect(world.clock.sleepers).toBe(0);
-  expect(world.server.live).toBe(0);
-});
+afterEach(() => world.leavesNothing());
 
 /** A `refresh` that says when the new ones end: in so many ms. */
 const renewing = (ms: number) =>

@@ -15,11 +15,7 @@ beforeEach(() => {
   world = createTokenWorld();
 });
 
-afterEach(async () => {
-  await world.clock.settle();
-  expect(world.clock.sleepers).toBe(0);
-  expect(world.server.live).toBe(0);
-});
+afterEach(() => world.leavesNothing());
 
 const outcomeOf = (call: Promise<unknown>) =>
   call.then(

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { expect } from "vitest";
 import { ChatService } from "../examples/gen/chat/v1/chat_pb.js";
 import { createClient, createSession, type SessionOptions } from "../src/index.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
@@ -26,6 +27,8 @@ export interface TokenWorld {
     readonly session: ReturnType<typeof createSession>;
     readonly chat: ReturnType<typeof createClient<typeof ChatService>>;
   };
+  /** No timer, and no stream. */
+  leavesNothing(): Promise<void>;
 }
 
 export const expired = () => new ConnectError("expired", Code.Unauthenticated);
@@ -65,6 +68,11 @@ export function createTokenWorld(random: () => number = () => 0.5): TokenWorld {
         ...options,
       });
       return { session, chat: createClient(ChatService, session), ...listen(session) };
+    },
+    async leavesNothing() {
+      await clock.settle();
+      expect(clock.sleepers).toBe(0);
+      expect(server.live).toBe(0);
     },
   };
   return world;

@@ -76,8 +76,8 @@ function withOtherTabs(
   if (!wait || wait.until <= now) return undefined;
   const { attempts, endings, row, previousMs } = wait.outage;
   const until = Math.max(wait.until, floor);
-  const further = attempts > outage.attempts || (attempts === outage.attempts && until < ownUntil);
-  if (!further || Math.abs(until - ownUntil) < sameMs) return undefined;
+  const further = attempts > outage.attempts || (attempts === outage.attempts && until <= ownUntil - sameMs);
+  if (!further || until === ownUntil) return undefined;
   const { disconnect } = outage;
   const why = `${disconnect.reason}: together with another tab`;
   const phase: Phase = {

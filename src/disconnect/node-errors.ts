@@ -16,9 +16,11 @@ export function toldByNode(text: string, causes: readonly unknown[], connection:
     if (/^(INADEQUATE_SECURITY|HTTP_1_1_REQUIRED|12|13)$/.test(error)) return "permanent";
     if (/^(ENHANCE_YOUR_CALM|11)$/.test(error)) return "throttled";
     if (/^(REFUSED_STREAM|7)$/.test(error) || !/stream/i.test(what)) return "network";
-    // RST_STREAM(CANCEL) is also how connect-node reports a lost connection; only the connection's state tells.
-    const lost = connection === "closed" || connection === "error" || connection === undefined;
-    return lost && /^(CANCEL|8)$/.test(error) ? "network" : "aborted";
+    // These are also how connect-node reports a lost connection: the second since 2.3, of a stream without headers. Only the
+    // connection's state tells; where nobody knows it, the first is most often that.
+    const gone = connection === "closed" || connection === "error";
+    const lost = /^(CANCEL|8)$/.test(error) ? gone || connection === undefined : gone && /^(NO_ERROR|0)$/.test(error);
+    return lost ? "network" : "aborted";
   }
   const lost = codes.some((code) => [unreachable, unresolved, ofBun].some((known) => known.test(code)));
   return lost || lostConnection.test(text) || causes.some((cause) => ofDeno.test(messageOf(cause)))

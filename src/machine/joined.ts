@@ -46,11 +46,6 @@ export function left(state: State, { stream: id }: InputOf<"left">, rules: Rules
   if (streams.length === 0 && phase.status === "paused") return resumed(others, undefined, rules, moment);
   if (phase.status !== "probing" || prober?.stream !== id) return stay(others);
   const { bucket, at } = taken(state, rules, moment.now + 1);
-  return become(
-    { ...others, bucket },
-    {
-      ...{ status: "waiting", outage: phase.outage, until: at, refresh: false },
-      refund: state.bucket,
-    },
-  );
+  const { outage } = phase;
+  return become({ ...others, bucket }, { status: "waiting", outage, until: at, refresh: false, refund: state.bucket });
 }

@@ -111,7 +111,7 @@ export interface StreamFacts {
   readonly returning: boolean;
   /** It is to be opened, or opened again. */
   readonly away: boolean;
-  /** Once past: it was healthy. Not yet: it will be, if it is not lost before. Epoch ms. */
+  /** Once past: it was healthy. Not yet: it will be, if it is not lost before. */
   readonly healthyAt: number | undefined;
 }
 

@@ -45,9 +45,7 @@ async function retry(call: UnaryCall, host: RetryHost): Promise<UnaryResponse> {
   const deadline = deadlineOf(call, clock.monotonic());
   const header = new Headers(call.header);
   const request = clone(method.input, create(method.input, call.input));
-  // Copies, for interceptors may change what they get.
-  const send = (leftMs = timeoutMs) =>
-    once(method, signal, leftMs, new Headers(header), clone(method.input, request), contextValues);
+  const send = (leftMs = timeoutMs) => once(method, signal, leftMs, header, request, contextValues); // it makes copies
   const waits = credentials.wait() !== undefined;
   const { generation } = credentials;
   try {
