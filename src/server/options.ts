@@ -2,6 +2,7 @@ import { functionIn, functionOr, invalid, numberIn, objectOf, oneOf } from "../c
 import { checkRateLimit } from "../check/rate-limit.js";
 import type { RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
+import { lastResort } from "../ports/guarded.js";
 import type { AdmissionSettings } from "./admission/parts.js";
 import type { Logger } from "./audit/logger.js";
 import { memoryStore } from "./store/memory-store.js";
@@ -138,11 +139,7 @@ export function checkBouncerOptions(options: BouncerOptions): BouncerSettings {
     clockSkewMs: numberIn("clockSkewMs", clockSkewMs, 0),
     heartbeatMs: numberIn("heartbeatMs", heartbeatMs, 10),
     clock,
-    reportError: (error) => {
-      try {
-        reportError(error);
-      } catch {} // there is nobody left to tell
-    },
+    reportError: lastResort(reportError),
   };
 }
 

@@ -1,6 +1,7 @@
 import { EventEmitter } from "eventemitter3";
 import { checkListener } from "#check";
 import type { SessionEvent, SessionEvents } from "../machine/events.js";
+import { guarded } from "../ports/guarded.js";
 import { callHook, followersOf } from "../stream/hooks.js";
 
 export type Listener<T extends keyof SessionEvents> = (payload: SessionEvents[T]) => unknown;
@@ -14,23 +15,16 @@ export interface Listeners {
 /** A listener that throws, or that is async and rejects, breaks nothing: `reportError` gets it. */
 export function createListeners(reportError: (error: unknown) => void): Listeners {
   const emitter = new EventEmitter();
-  async function guarded(call: () => unknown): Promise<void> {
-    try {
-      await call();
-    } catch (error) {
-      reportError(error);
-    }
-  }
   return {
     on(type, listener) {
       checkListener(type, listener);
-      const guard = (payload: SessionEvents[typeof type]) => guarded(() => listener(payload));
+      const guard = (payload: SessionEvents[typeof type]) => guarded(() => listener(payload), reportError);
       emitter.on(type, guard);
       return () => void emitter.off(type, guard);
     },
     tell(event) {
       emitter.emit(event.type, event.payload);
-      for (const hooks of followersOf(event)) guarded(() => callHook(hooks, event));
+      for (const hooks of followersOf(event)) guarded(() => callHook(hooks, event), reportError);
     },
   };
 }

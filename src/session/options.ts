@@ -10,6 +10,7 @@ import { defaultPolicies, type Policies, resolvePolicies } from "../policy/polic
 import { defaultRateLimit, type RateLimit } from "../policy/rate-limit.js";
 import { type Clock, systemClock } from "../ports/clock.js";
 import type { ConnectionState } from "../ports/connection-state.js";
+import { lastResort } from "../ports/guarded.js";
 import type { StreamEntry } from "../stream/method.js";
 import { methodName } from "../stream/method-name.js";
 import type { Extension } from "./extension.js";
@@ -157,11 +158,7 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
     connection,
     extensions,
     clock,
-    reportError: (error) => {
-      try {
-        reportError(error);
-      } catch {} // there is nobody left to tell
-    },
+    reportError: lastResort(reportError),
   };
 }
 

@@ -1,5 +1,6 @@
 import { functionIn } from "../../check/invalid.js";
 import type { Clock } from "../../ports/clock.js";
+import { guarded } from "../../ports/guarded.js";
 import type { Audit } from "../audit/audit.js";
 import type { AdmittedStream, Stream } from "../inside/admitted-stream.js";
 import { verdictOf } from "../words/goodbye.js";
@@ -26,11 +27,10 @@ export function createReleaseHooks(withinMs: number, audit: Audit, clock: Clock)
       () => audit.failure(new Error(`not done within ${withinMs} ms`), `a release hook for ${stream.id} hangs`),
       () => {}, // in time
     );
-    try {
-      await hook(stream, verdict);
-    } catch (error) {
-      audit.failure(error, `a release hook for ${stream.id} failed`);
-    }
+    await guarded(
+      () => hook(stream, verdict),
+      (error) => audit.failure(error, `a release hook for ${stream.id} failed`),
+    );
     timer.abort();
     await late;
   }

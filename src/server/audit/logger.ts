@@ -1,3 +1,5 @@
+import { guarded } from "../../ports/guarded.js";
+
 /** The part of a pino logger that is used. Nothing secret is logged: no headers, no tokens, no bodies. */
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -6,14 +8,10 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-/** A logger that never throws: one that does must not keep a verdict from being carried out. */
+/** A logger that fails, at once or later, must not keep a verdict from being carried out. */
 export function safeLogger(logger: Logger | undefined, reportError: (error: unknown) => void): Logger {
   const at = (level: keyof Logger) => (fields: object, message: string) => {
-    try {
-      logger?.[level](fields, message);
-    } catch (error) {
-      reportError(error);
-    }
+    if (logger) void guarded(() => logger[level](fields, message), reportError);
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

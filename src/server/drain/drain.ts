@@ -1,4 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
+import { guarded } from "../../ports/guarded.js";
 import type { Closing } from "../admission/closing.js";
 import type { Audit } from "../audit/audit.js";
 import type { Registry } from "../inside/registry.js";
@@ -95,11 +96,10 @@ async function drain(
   const watch = watchDrain({ streams, endsAt: start + overMs, verdict: verdict.id, clock }, (progress) => {
     tell(progress);
     audit.drain(progress);
-    try {
-      options.onProgress?.(progress);
-    } catch (error) {
-      audit.failure(error, "onProgress failed");
-    }
+    void guarded(
+      () => options.onProgress?.(progress),
+      (error) => audit.failure(error, "onProgress failed"),
+    );
   });
   try {
     await inTurn(clients, spread(clients.length, start, overMs), clock, signal, async (client) => {
