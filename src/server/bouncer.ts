@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { type ContextValues, createContextValues, type Interceptor } from "@connectrpc/connect";
-import { invalid } from "../check/invalid.js";
+import { functionIn, invalid } from "../check/invalid.js";
 import { checkTime, checkWords } from "../check/words.js";
 import { builtInReasons } from "../disconnect/reasons.js";
 import type { Clock } from "../ports/clock.js";
+import { guarded } from "../ports/guarded.js";
 import { createAdmission } from "./admission/admission.js";
 import { type Closing, createClosing } from "./admission/closing.js";
 import { createReleaseHooks, type ReleaseHook } from "./admission/release-hooks.js";
@@ -20,6 +21,7 @@ import { renewSession } from "./inside/renewal.js";
 import type { DrainProgress, Report } from "./inside/report.js";
 import { createUnaryCalls, type UnaryCalls } from "./inside/unary-calls.js";
 import { type BouncerOptions, type BouncerSettings, checkBouncerOptions } from "./options.js";
+import type { Recorded } from "./store/store.js";
 import { type Commands, createCommands } from "./verdict/commands.js";
 import { type ControlStreams, createControlStreams } from "./verdict/control-streams.js";
 import { createHolds } from "./verdict/holds.js";
@@ -145,7 +147,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
   const isGood = ({ who }: AdmittedStream) => endOf(who) > clock.now(); // renewed in the meantime
   const hooks = createReleaseHooks(settings.releaseWithinMs, audit, clock);
   const drain = createDrain({ ...inside, verdicts });
-  const unsubscribe = store.subscribe(verdicts.hear);
+  const unsubscribe = subscribe(settings, verdicts.hear);
   const bouncer: Bouncer = {
     ...commands,
     name,
@@ -185,10 +187,18 @@ export function createBouncer(options: BouncerOptions): Bouncer {
     },
     drain: drain.start,
     onRelease: hooks.add,
-    close: unsubscribe,
+    close: () => void guarded(unsubscribe, (error) => audit.failure(error, "the store could not be left")),
   };
   partsByBouncer.set(bouncer, { ...inside, renewSession: (newest) => renewSession(newest, registry) });
   return bouncer;
+}
+
+/** @throws TypeError where the store answers with no removal, such as with a promise of one */
+function subscribe({ store, reportError }: BouncerSettings, hear: (entry: Recorded) => void): () => unknown {
+  const unsubscribe = store.subscribe(hear);
+  void guarded(() => unsubscribe, reportError);
+  functionIn("the answer of store.subscribe", unsubscribe);
+  return unsubscribe;
 }
 
 const expired = { words: { reason: "unauthenticated", message: "the credentials have expired" } } as const;

@@ -6,18 +6,18 @@ import { lastResort } from "../ports/guarded.js";
 import type { AdmissionSettings } from "./admission/parts.js";
 import type { Logger } from "./audit/logger.js";
 import { memoryStore } from "./store/memory-store.js";
-import type { Store } from "./store/store.js";
+import type { Awaitable, Store } from "./store/store.js";
 import { checkLimit } from "./verdict/options.js";
 import type { VerdictSettings } from "./verdict/verdicts.js";
 import type { Identify, IncomingCall } from "./who/identity.js";
 
 /** Options of `createBouncer`. */
 export interface BouncerOptions {
-  /** Who is calling. Called once for each call, unary ones too, before its handler. */
+  /** Who is calling. Called once for each call, unary ones too, before its handler. May be async. */
   readonly identify: Identify;
   /** What is remembered, and where. @default memoryStore() */
   readonly store?: Store;
-  /** Any logger of pino's shape. @default none; failures then go to `reportError` */
+  /** Any logger of pino's shape. May be async, and fail: `reportError` then gets why. @default none; failures then go to `reportError` */
   readonly logger?: Logger;
   /** How long a stream may take to end before it is reset. @default 5_000 */
   readonly forceAfterMs?: number;
@@ -34,8 +34,8 @@ export interface BouncerOptions {
   readonly logins?: { readonly max: number; readonly whenFull?: "newest-wins" | "oldest-wins" };
   /** How often one user, and one address, may open a stream. @default no bound */
   readonly rateLimits?: { readonly perUser?: RateLimit; readonly perAddress?: RateLimit };
-  /** The address that `perAddress` counts by, for servers behind a proxy; called before `identify`. @default the peer's */
-  readonly addressOf?: (call: IncomingCall) => string | undefined;
+  /** The address that `perAddress` counts by, for servers behind a proxy; called before `identify`. May be async. @default the peer's */
+  readonly addressOf?: (call: IncomingCall) => Awaitable<string | undefined>;
   /**
    * How many streams a second are let in, and the span over which clients are asked to spread their return after a crash:
    * about the number of clients, divided by `acceptPerSecond`. @default no bound, and no word
@@ -47,8 +47,8 @@ export interface BouncerOptions {
   readonly heartbeatMs?: number;
   /** Time and chance. @default the system's */
   readonly clock?: Clock;
-  /** Gets what went wrong where nobody can be told, if there is no logger. @default console.error */
-  readonly reportError?: (error: unknown) => void;
+  /** Gets what went wrong where nobody can be told, if there is no logger. May be async, and fail. @default console.error */
+  readonly reportError?: (error: unknown) => unknown;
 }
 
 /** Options, checked and filled in: what each room wants to know, and the rest. */

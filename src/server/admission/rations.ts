@@ -1,7 +1,8 @@
+import { invalid } from "../../check/invalid.js";
 import type { RateLimit } from "../../policy/rate-limit.js";
 import type { Clock } from "../../ports/clock.js";
 import type { Audit } from "../audit/audit.js";
-import type { Store } from "../store/store.js";
+import type { Awaitable, Store } from "../store/store.js";
 import type { IncomingCall, Who } from "../who/identity.js";
 import { networkOf } from "./accept.js";
 import type { Kind } from "./kind.js";
@@ -18,7 +19,7 @@ export interface RationSettings {
   readonly store: Store;
   readonly perUser: RateLimit | undefined;
   readonly perAddress: RateLimit | undefined;
-  readonly addressOf: (call: IncomingCall) => string | undefined;
+  readonly addressOf: (call: IncomingCall) => Awaitable<string | undefined>;
 }
 
 export function createRations(settings: RationSettings, audit: Audit, clock: Clock): Rations {
@@ -29,10 +30,11 @@ export function createRations(settings: RationSettings, audit: Audit, clock: Clo
     if (waitMs !== undefined) refuse({ reason: "throttled", retryAt: new Date(clock.now() + waitMs), message });
   }
 
-  function addressFor(call: IncomingCall): string | undefined {
+  async function addressFor(call: IncomingCall): Promise<string | undefined> {
     try {
-      const address = addressOf(call);
-      if (address !== undefined) return networkOf(address);
+      const address: unknown = await addressOf(call);
+      if (typeof address === "string") return networkOf(address);
+      if (address !== undefined) throw invalid("the answer of addressOf", address, "a string or undefined");
     } catch (error) {
       audit.failure(error, "addressOf failed");
       throw error;
@@ -43,7 +45,7 @@ export function createRations(settings: RationSettings, audit: Audit, clock: Clo
 
   return {
     async takeForAddress(kind, call, refusal) {
-      const address = perAddress && addressFor(call);
+      const address = perAddress && (await addressFor(call));
       if (!perAddress || address === undefined) return;
       await take(perAddress, `${kind}:address:${address}`, "too many streams from this address", refusal);
     },

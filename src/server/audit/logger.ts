@@ -2,10 +2,10 @@ import { guarded } from "../../ports/guarded.js";
 
 /** The part of a pino logger that is used. Nothing secret is logged: no headers, no tokens, no bodies. */
 export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  debug(fields: object, message: string): unknown;
+  info(fields: object, message: string): unknown;
+  warn(fields: object, message: string): unknown;
+  error(fields: object, message: string): unknown;
 }
 
 /** A logger that fails, at once or later, must not keep a verdict from being carried out. */

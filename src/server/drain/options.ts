@@ -26,8 +26,8 @@ export interface DrainOptions {
   readonly by?: string | undefined;
   /** Why, for the audit. Never sent. */
   readonly note?: string | undefined;
-  /** Called about once a second, and at the end. */
-  readonly onProgress?: ((progress: DrainProgress) => void) | undefined;
+  /** Called about once a second, and at the end. May be async: nothing waits for it, and what goes wrong in it is logged. */
+  readonly onProgress?: ((progress: DrainProgress) => unknown) | undefined;
   /** Stops the drain, and lets newcomers in again; also after it has ended. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,6 +1,7 @@
 import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
 import { numberIn, objectOf } from "../../check/invalid.js";
 import type { RateLimit } from "../../policy/rate-limit.js";
+import { guarded } from "../../ports/guarded.js";
 import { createMemoryLogins } from "./memory-logins.js";
 import { createMemoryRestrictions } from "./memory-restrictions.js";
 import type { Epoch, Recorded, Store } from "./store.js";
@@ -39,13 +40,8 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
       sweep(now);
       for (const restriction of entry.restrictions) restrictions.add(restriction, now);
       const epoch = entry.revokes === undefined ? undefined : raiseEpoch(entry.revokes, now);
-      for (const listener of [...listeners]) {
-        try {
-          listener({ ...entry, epoch });
-        } catch (error) {
-          console.error(error); // the entry is written, whoever cannot take it
-        }
-      }
+      // The entry is written, whoever cannot take it.
+      for (const listener of [...listeners]) void guarded(() => listener({ ...entry, epoch }), console.error);
       return epoch;
     },
     restrict: restrictions.add,
