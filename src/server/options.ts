@@ -15,6 +15,11 @@ import type { Identify, IncomingCall } from "./who/identity.js";
 export interface BouncerOptions {
   /** Who is calling. Called once for each call, unary ones too, before its handler. May be async. */
   readonly identify: Identify;
+  /**
+   * How long `identify`, `addressOf` or the store may take to answer for a newcomer; likewise `authorize` for an admin's call. Then it is
+   * refused with `maintenance`. In ms. @default 10_000
+   */
+  readonly identifyTimeoutMs?: number;
   /** What is remembered, and where. @default memoryStore() */
   readonly store?: Store;
   /** Any logger of pino's shape. May be async, and fail: `reportError` then gets why. @default none; failures then go to `reportError` */
@@ -62,6 +67,7 @@ export interface BouncerSettings extends AdmissionSettings, VerdictSettings {
 
 const known = [
   "identify",
+  "identifyTimeoutMs",
   "store",
   "logger",
   "forceAfterMs",
@@ -96,6 +102,7 @@ export function checkBouncerOptions(options: BouncerOptions): BouncerSettings {
   objectOf("options", options, known);
   const {
     identify,
+    identifyTimeoutMs = 10_000,
     store = memoryStore(),
     logger,
     forceAfterMs = 5_000,
@@ -123,6 +130,7 @@ export function checkBouncerOptions(options: BouncerOptions): BouncerSettings {
   const { acceptPerSecond, windowMs } = objectOf("admission", admission, ["acceptPerSecond", "windowMs"]);
   return {
     identify,
+    identifyTimeoutMs: numberIn("identifyTimeoutMs", identifyTimeoutMs, 1, 2 ** 31 - 1),
     store,
     logger,
     forceAfterMs: numberIn("forceAfterMs", forceAfterMs, 0),

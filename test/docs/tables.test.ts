@@ -127,6 +127,7 @@ describe("the options", () => {
   test("of the bouncer are all listed", () => {
     const options: { readonly [O in keyof BouncerOptions]-?: true } = {
       identify: true,
+      identifyTimeoutMs: true,
       store: true,
       logger: true,
       forceAfterMs: true,

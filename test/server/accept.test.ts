@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createAcceptor, networkOf } from "../../src/server/admission/accept.js";
+import { createAcceptor } from "../../src/server/admission/accept.js";
+import { networkOf } from "../../src/server/admission/addresses.js";
 
 const start = Date.UTC(2030, 0, 1);
 

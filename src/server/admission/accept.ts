@@ -1,4 +1,3 @@
-import { isIPv6 } from "node:net";
 import { fullBucket, type RateLimit, take } from "../../policy/rate-limit.js";
 import type { Clock } from "../../ports/clock.js";
 import type { Words } from "../words/words.js";
@@ -61,19 +60,4 @@ export function createTickets(
     const { at, reserved } = ticket;
     return { reason: "throttled", retryAt: dateOf(at, clock), reserved, message: "too many at once" };
   };
-}
-
-/** What an address is counted by: one customer has a whole /64 of IPv6 (RFC 6177). */
-export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped) return mapped[1] as string;
-  const [head = "", tail] = address.toLowerCase().replace(/%.*$/, "").split("::");
-  const first = head === "" ? [] : head.split(":");
-  const last = tail === undefined || tail === "" ? [] : tail.split(":");
-  const groups = [...first, ...Array.from({ length: 8 - first.length - last.length }, () => "0"), ...last];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":")}::/64`;
 }

@@ -3,26 +3,45 @@ import { AdminService } from "../../gen/farewell/v1/admin_pb.js";
 import type { AdmittedStream } from "../inside/admitted-stream.js";
 import { type RawStream, rawRequestKey, rawStreamOf } from "../inside/raw-stream.js";
 import type { IncomingCall } from "../who/identity.js";
+import { createAddresses } from "./addresses.js";
 import { createCallers } from "./callers.js";
+import { createCrowd } from "./crowd.js";
 import { createEntrance } from "./entrance.js";
 import type { AdmissionParts } from "./parts.js";
+import { createPatience } from "./patience.js";
 import { createRefusals } from "./refusals.js";
 
 /** Everything between a call's arrival and its handler. */
 export function createAdmission(parts: AdmissionParts): Interceptor {
-  const { pending, calls, closing, audit, clock } = parts;
-  const refusals = createRefusals(audit, clock);
-  const callers = createCallers(parts, refusals);
+  const { settings, pending, calls, closing, audit, clock } = parts;
+  const patience = createPatience(settings.identifyTimeoutMs, clock);
+  const refusals = createRefusals(patience, audit, clock);
+  const addresses = createAddresses({ settings, audit, patience, refusals });
+  const crowd = createCrowd(settings.identifyTimeoutMs, clock);
+  const callers = createCallers({ ...parts, crowd, patience, refusals });
   const entrance = createEntrance(parts, callers, refusals);
 
-  /** Not inside, for it will be over by itself. */
+  /** Not inside, for it will be over by itself. What was decided while it was looked at means it, too. */
   async function checkUnary(call: IncomingCall, raw: RawStream | undefined): Promise<void> {
     const lastWords = closing.lastWords();
     if (lastWords) {
       raw?.retire();
       refusals(call).refuse(lastWords);
     }
-    await callers.check(await callers.identify(call), call);
+    const waiting = pending.enter();
+    try {
+      const who = await callers.identify(call, addresses.ofPeer(call));
+      let looked: number;
+      do {
+        looked = waiting.revocations(who);
+        await callers.check(who, call);
+      } while (waiting.revocations(who) > looked);
+      if (waiting.overtaken) refusals(call).refuseForNow();
+      const missed = waiting.missed(who, undefined);
+      if (missed) refusals(call, who).refuse(missed.words);
+    } finally {
+      waiting.leave();
+    }
   }
 
   return (next) => async (request) => {
@@ -40,7 +59,8 @@ export function createAdmission(parts: AdmissionParts): Interceptor {
     const waiting = pending.enter();
     let admitted: AdmittedStream;
     try {
-      admitted = await entrance.admit(request, call, raw, waiting);
+      const address = await addresses.of(call);
+      admitted = await entrance.admit(request, { call, raw, waiting, address });
     } finally {
       waiting.leave();
     }

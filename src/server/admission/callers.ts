@@ -5,13 +5,15 @@ import type { Epoch, Store } from "../store/store.js";
 import type { Holds } from "../verdict/holds.js";
 import { type Identify, type IncomingCall, identityKey, type Who, whoIs } from "../who/identity.js";
 import { keysOf } from "../who/selector.js";
+import type { Crowd } from "./crowd.js";
 import { type Judgement, judge } from "./judge.js";
+import { type Patience, TooLateError } from "./patience.js";
 import type { Refusals } from "./refusals.js";
 
 /** Who calls, and whether something is remembered against them. */
 export interface Callers {
-  /** What `identify` answers, checked. Rejects with what it throws. */
-  identify(call: IncomingCall): Promise<Who>;
+  /** What `identify` answers, checked. Rejects with what it throws, and refuses where it does not answer in time. */
+  identify(call: IncomingCall, address: string | undefined): Promise<Who>;
   /** Refuses whom a restriction, or a revocation, keeps out. */
   check(who: Who, call: IncomingCall): Promise<void>;
 }
@@ -20,6 +22,7 @@ export interface Callers {
 export interface CallerSettings {
   readonly store: Store;
   readonly identify: Identify;
+  readonly identifyTimeoutMs: number;
   readonly clockSkewMs: number;
 }
 
@@ -29,19 +32,28 @@ export interface CallerParts {
   readonly holds: Holds;
   readonly audit: Audit;
   readonly clock: Clock;
+  readonly crowd: Crowd;
+  readonly patience: Patience;
+  readonly refusals: Refusals;
 }
 
-export function createCallers({ settings, holds, audit, clock }: CallerParts, refusals: Refusals): Callers {
+export function createCallers(parts: CallerParts): Callers {
+  const { settings, holds, audit, clock, crowd, patience, refusals } = parts;
   const { store, clockSkewMs } = settings;
   return {
-    async identify(call) {
+    async identify(call, address) {
+      const leave = crowd.enter(address);
+      if (!leave) return refusals(call).refuse(crowd.words());
       try {
-        const identity = await settings.identify(call);
+        const identity = await patience(() => settings.identify(call), call.signal);
         call.contextValues.set(identityKey, identity);
         return whoIs(identity, call);
       } catch (error) {
         if (!isStatus(error)) audit.failure(error, "identify failed");
+        if (error instanceof TooLateError) return refusals(call).refuseForNow();
         throw error;
+      } finally {
+        leave();
       }
     },
     async check(who, call) {

@@ -19,15 +19,19 @@ import { createRations } from "./rations.js";
 import type { Refusals } from "./refusals.js";
 import { register } from "./register.js";
 
+/** A stream that has come, and is not in yet. */
+export interface Newcomer {
+  readonly call: IncomingCall;
+  /** What it is counted by; `undefined`: not known. */
+  readonly address: string | undefined;
+  readonly raw: RawStream | undefined;
+  readonly waiting: PendingCall;
+}
+
 /** A stream's way in. */
 export interface Entrance {
   /** Lets it in, or rejects with what it is refused with. What costs least comes first. */
-  admit(
-    request: StreamRequest,
-    call: IncomingCall,
-    raw: RawStream | undefined,
-    waiting: PendingCall,
-  ): Promise<AdmittedStream>;
+  admit(request: StreamRequest, newcomer: Newcomer): Promise<AdmittedStream>;
 }
 
 export function createEntrance(parts: AdmissionParts, callers: Callers, refusals: Refusals): Entrance {
@@ -38,14 +42,14 @@ export function createEntrance(parts: AdmissionParts, callers: Callers, refusals
   const describe = createDescriptions(parts.name, clock);
   const registration = { registry, closing, callers, places, refusals };
   return {
-    async admit(request, call, raw, waiting) {
+    async admit(request, { call, address, raw, waiting }) {
       const kind = kindOf(request);
       const refusal = refusals(call);
       if (closing.closed) raw?.retire();
       const words = closing.words() ?? tickets(kind);
       if (words) refusal.refuse(words);
-      await rations.takeForAddress(kind, call, refusal);
-      const who = await callers.identify(call);
+      await rations.takeForAddress(kind, address, refusal);
+      const who = await callers.identify(call, address);
       await rations.takeForUser(kind, who, refusal);
       await callers.check(who, call);
 

@@ -30,15 +30,20 @@ export function createLoginPlaces(
       if (!logins || user === undefined) return () => {};
       const session = nameOfPlace(admitted);
       const request = { user, session, device: device ?? session, label, ...logins, now: clock.now() };
-      const result = await ask(() => store.login(request));
+      const leave = async (generation: number) => await store.logout(user, session, generation, clock.now());
+      const leavePlace = (generation: number) =>
+        void leave(generation).catch((error) => audit.failure(error, "the store failed at a logout"));
+      const result = await ask(
+        () => store.login(request),
+        (late) => late.admitted && leavePlace(late.generation),
+      );
       if (!result.admitted) return refuse({ reason: "superseded", by: result.by, message: "signed in elsewhere" });
       for (const loser of result.losers) {
         supersede({ user, ...JSON.parse(loser) }, label).catch((error) =>
           audit.failure(error, "a session could not be superseded"),
         );
       }
-      const leave = async () => await store.logout(user, session, result.generation, clock.now());
-      return () => void leave().catch((error) => audit.failure(error, "the store failed at a logout"));
+      return () => leavePlace(result.generation);
     },
   };
 }

@@ -8,6 +8,7 @@ import type { UnaryCalls } from "../inside/unary-calls.js";
 import type { Holds } from "../verdict/holds.js";
 import type { Selector } from "../who/selector.js";
 import type { AcceptSettings } from "./accept.js";
+import type { AddressSettings } from "./addresses.js";
 import type { CallerSettings } from "./callers.js";
 import type { Closing } from "./closing.js";
 import type { LoginSettings } from "./login-place.js";
@@ -35,4 +36,9 @@ export interface AdmissionParts {
 }
 
 /** What the bouncer's options say about admission. */
-export interface AdmissionSettings extends AcceptSettings, CallerSettings, LoginSettings, RationSettings {}
+export interface AdmissionSettings
+  extends AcceptSettings,
+    AddressSettings,
+    CallerSettings,
+    LoginSettings,
+    RationSettings {}

@@ -34,6 +34,7 @@ export async function register(
   registry.add(admitted); // from here on a verdict finds it
   admitted.gone.then(() => registry.remove(admitted));
   try {
+    if (waiting.overtaken) refusal.refuseForNow();
     const missed = waiting.missed(who, stream.id);
     if (missed) refusal.refuse(missed.words);
     await callers.check(who, call); // what was decided since is seen here, or finds the stream

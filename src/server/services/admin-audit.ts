@@ -1,4 +1,5 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type { Patience } from "../admission/patience.js";
 import type { Audit } from "../audit/audit.js";
 import { DrainingError } from "../drain/drain.js";
 import { rawRequestKey, rawStreamOf } from "../inside/raw-stream.js";
@@ -18,7 +19,10 @@ export interface AdminCall {
   readonly context: HandlerContext;
 }
 
-/** Answers with the name of who may, for the audit, or with `false`. What it throws is logged and refuses. */
+/**
+ * Answers with the name of who may, for the audit, or with `false`. What it throws is logged and refuses, and so does an answer that
+ * does not come within the bouncer's `identifyTimeoutMs`.
+ */
 export type Authorize = (call: AdminCall) => string | false | Promise<string | false>;
 
 /** Whom a call is about, for the audit. */
@@ -31,14 +35,14 @@ export interface About {
 /** One call, authorized before anything else is looked at, and audited whatever comes of it. `by`: who calls. */
 export type Audited = <T>(context: HandlerContext, about: About, work: (by: string) => T | Promise<T>) => Promise<T>;
 
-export function createAudited(authorize: Authorize, audit: Audit): Audited {
+export function createAudited(authorize: Authorize, patience: Patience, audit: Audit): Audited {
   /** Who calls, or throws. */
   async function callerOf(context: HandlerContext): Promise<string> {
     const method = context.method.name;
     const peer = peerOf(context);
     let by: string | false = false;
     try {
-      by = await authorize({ method, header: context.requestHeader, peer, context });
+      by = await patience(() => authorize({ method, header: context.requestHeader, peer, context }), context.signal);
     } catch (error) {
       audit.failure(error, `authorize failed for ${method}`);
     }

@@ -1,6 +1,7 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { functionIn } from "../../check/invalid.js";
 import { AdminService, type DrainRequest, type Options } from "../../gen/farewell/v1/admin_pb.js";
+import { createPatience } from "../admission/patience.js";
 import { type Bouncer, partsOf } from "../bouncer.js";
 import type { DrainProgress, Report } from "../inside/report.js";
 import { checkSelector } from "../who/selector.js";
@@ -32,10 +33,10 @@ export function adminService(
   bouncer: Bouncer,
   options: { readonly authorize: Authorize },
 ): ServiceImpl<typeof AdminService> {
-  const { audit, clock } = partsOf(bouncer);
+  const { audit, clock, settings } = partsOf(bouncer);
   const authorize = options?.authorize;
   functionIn("authorize", authorize);
-  const audited = createAudited(authorize, audit);
+  const audited = createAudited(authorize, createPatience(settings.identifyTimeoutMs, clock), audit);
   return {
     list: ({ selector, pageSize, pageToken }, context) =>
       audited(context, { selector: selectorFrom(selector) }, () => {

@@ -165,10 +165,8 @@ function meantBy(
   { registry, pending, settings }: Pick<VerdictParts, "registry" | "pending" | "settings">,
 ): readonly AdmittedStream[] {
   const found = registry.find(verdict.selector);
-  if (epoch === undefined) {
-    pending.note(verdict);
-    return found;
-  }
+  pending.note(verdict, epoch !== undefined);
+  if (epoch === undefined) return found;
   // A fresh token may be on its way in; an old one is found at the second look at the epoch.
   const revoked = { number: epoch, revokedAt: verdict.at.getTime() };
   return found.filter(({ who }) => isRevoked(who, revoked, settings.clockSkewMs));

@@ -36,7 +36,7 @@ export function checkSelector(selector: unknown): Selector {
 }
 
 /** Whether a stream is meant. */
-export function matches({ user, session, tag, stream, except }: Selector, who: Who, id: string): boolean {
+export function matches({ user, session, tag, stream, except }: Selector, who: Who, id: string | undefined): boolean {
   return (
     (user === undefined || user === who.user) &&
     (session === undefined || session === who.session) &&

@@ -36,6 +36,7 @@ test.each([
   ],
   [{ identify, admission: { windowMs: 3_600_001 } }, /^admission\.windowMs: expected a number from 0 to 3600000/],
   [{ identify, admission: { window: 1 } }, /^admission\.window: unknown/],
+  [{ identify, identifyTimeoutMs: 0 }, /^identifyTimeoutMs: expected a number from 1 to 2147483647, got 0/],
   [{ identify, clockSkewMs: -1 }, /^clockSkewMs: expected a number of at least 0/],
   [{ identify, heartbeatMs: 9 }, /^heartbeatMs: expected a number of at least 10/],
   [{ identify, clock: { ...systemClock, random: undefined } }, /^clock\.random: expected a function/],
