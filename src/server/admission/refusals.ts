@@ -2,7 +2,7 @@ import type { Clock } from "../../ports/clock.js";
 import type { Audit } from "../audit/audit.js";
 import type { Awaitable } from "../store/store.js";
 import type { IncomingCall, Who } from "../who/identity.js";
-import { goodbyeOf } from "../words/goodbye.js";
+import { goodbyesOf } from "../words/goodbye.js";
 import type { Words } from "../words/words.js";
 import type { Patience } from "./patience.js";
 
@@ -26,7 +26,7 @@ export function createRefusals(patience: Patience, audit: Audit, clock: Clock): 
   return ({ method, peer, signal }, who) => {
     const refuse = (words: Words): never => {
       audit.refusal(words, { method, peer, user: who?.user, session: who?.session });
-      throw goodbyeOf(words, clock.now());
+      throw goodbyesOf(words, clock.now())();
     };
     const refuseForNow = () => refuse({ reason: "maintenance", message: "temporarily unavailable" });
     return {

@@ -1,8 +1,7 @@
-import type { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../ports/clock.js";
 import type { AdmittedStream } from "../inside/admitted-stream.js";
 import { eventOf } from "../words/event-of.js";
-import { goodbyeOf } from "../words/goodbye.js";
+import { type Goodbyes, goodbyesFor } from "../words/goodbye.js";
 import type { Verdict, Words } from "../words/words.js";
 import type { ControlStreams } from "./control-streams.js";
 import { cut, type Ended, tellThenForce } from "./force.js";
@@ -25,20 +24,20 @@ const headStartMs = 50;
 
 export function createEvict(controlStreams: ControlStreams, clock: Clock): Evict {
   return async (streams, { verdict, words, mode, forceAfterMs }) => {
-    const goodbye = goodbyeOf(words, clock.now(), verdict);
+    const goodbyes = goodbyesFor(verdict, words, clock.now());
     const among = new Set(streams);
     const beside = controlStreams.of(streams);
     const witnesses = beside.filter((controlStream) => !among.has(controlStream));
     controlStreams.post(witnesses, eventOf("verdict", words, clock.now()));
-    if (mode === "tell") return await tellThenForce(streams, goodbye, forceAfterMs, clock);
+    if (mode === "tell") return await tellThenForce(streams, goodbyes, forceAfterMs, clock);
     const messengers = beside.filter((controlStream) => among.has(controlStream));
-    return await abort(streams, { messengers, witnesses, goodbye, forceAfterMs });
+    return await abort(streams, { messengers, witnesses, goodbyes, forceAfterMs });
   };
 
   /** Cuts all but the control streams: these are told, and first, for they explain what happens to the others. */
   async function abort(streams: readonly AdmittedStream[], { messengers, witnesses, ...how }: Abort): Promise<Ended> {
     const explain = new Set(messengers);
-    const telling = tellThenForce(messengers, how.goodbye, how.forceAfterMs, clock);
+    const telling = tellThenForce(messengers, how.goodbyes, how.forceAfterMs, clock);
     if (messengers.length + witnesses.length > 0) {
       const timer = new AbortController();
       const headStart = clock.sleep(headStartMs, timer.signal).catch(() => {}); // all were told before
@@ -46,7 +45,7 @@ export function createEvict(controlStreams: ControlStreams, clock: Clock): Evict
       timer.abort();
     }
     const others = streams.filter((admitted) => !explain.has(admitted));
-    const [told, rest] = await Promise.all([telling, cut(others, how.goodbye, clock)]);
+    const [told, rest] = await Promise.all([telling, cut(others, how.goodbyes, clock)]);
     return new Map(streams.map((admitted) => [admitted, told.get(admitted) ?? rest.get(admitted) ?? "failed"]));
   }
 }
@@ -56,6 +55,6 @@ interface Abort {
   readonly messengers: readonly AdmittedStream[];
   /** Those beside them, which go on. */
   readonly witnesses: readonly AdmittedStream[];
-  readonly goodbye: ConnectError;
+  readonly goodbyes: Goodbyes;
   readonly forceAfterMs: number;
 }

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
-import type { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../ports/clock.js";
 import type { AdmittedStream, Ending } from "../inside/admitted-stream.js";
+import type { Goodbyes } from "../words/goodbye.js";
 
 /** How each stream has ended, in the order of the streams. */
 export type Ended = ReadonlyMap<AdmittedStream, Ending>;
@@ -11,28 +11,28 @@ const goneWithinMs = 1_000;
 const tellAtOnce = 100;
 
 /**
- * Tell, then force: ends the streams with the goodbye, and resets those that have not ended after `forceAfterMs`. Neither
+ * Tell, then force: ends the streams with a goodbye each, and resets those that have not ended after `forceAfterMs`. Neither
  * a handler that does not listen nor a reader that does not read holds it up for longer.
  */
 export async function tellThenForce(
   streams: readonly AdmittedStream[],
-  goodbye: ConnectError,
+  goodbyes: Goodbyes,
   forceAfterMs: number,
   clock: Clock,
 ): Promise<Ended> {
   for (const [index, admitted] of streams.entries()) {
-    admitted.tell(goodbye);
+    admitted.tell(goodbyes());
     // Of ten thousand the first would hear of it only after the last was told, if it were one turn of the event loop.
     if (index % tellAtOnce === tellAtOnce - 1) await turn();
   }
   await within(streams, forceAfterMs, clock);
-  return await cut(streams, goodbye, clock);
+  return await cut(streams, goodbyes, clock);
 }
 
 /** Force alone, without a word. */
-export async function cut(streams: readonly AdmittedStream[], goodbye: ConnectError, clock: Clock): Promise<Ended> {
+export async function cut(streams: readonly AdmittedStream[], goodbyes: Goodbyes, clock: Clock): Promise<Ended> {
   const left = streams.filter(({ life }) => !life.aborted);
-  for (const admitted of left) admitted.cut(goodbye);
+  for (const admitted of left) admitted.cut(admitted.goodbye ?? goodbyes());
   await within(left, goneWithinMs, clock);
   const endings = streams.map(
     async (admitted) => [admitted, admitted.life.aborted ? await admitted.gone : "failed"] as const,
