@@ -10,7 +10,7 @@ import { type Closing, createClosing } from "./admission/closing.js";
 import { createReleaseHooks, type ReleaseHook } from "./admission/release-hooks.js";
 import { type Audit, createAudit } from "./audit/audit.js";
 import type { Counts } from "./audit/counters.js";
-import { createDrain } from "./drain/drain.js";
+import { createDrain, type Drain } from "./drain/drain.js";
 import type { DrainOptions } from "./drain/options.js";
 import type { AdmittedStream, Stream } from "./inside/admitted-stream.js";
 import { createAway } from "./inside/away.js";
@@ -102,6 +102,7 @@ export interface BouncerParts {
   readonly controlStreams: ControlStreams;
   readonly closing: Closing;
   readonly calls: UnaryCalls;
+  readonly drain: Drain;
   /** Renews the session's streams with the credentials of its newest control stream. */
   renewSession(newest: AdmittedStream): void;
 }
@@ -189,7 +190,7 @@ export function createBouncer(options: BouncerOptions): Bouncer {
     onRelease: hooks.add,
     close: () => void guarded(unsubscribe, (error) => audit.failure(error, "the store could not be left")),
   };
-  partsByBouncer.set(bouncer, { ...inside, renewSession: (newest) => renewSession(newest, registry) });
+  partsByBouncer.set(bouncer, { ...inside, drain, renewSession: (newest) => renewSession(newest, registry) });
   return bouncer;
 }
 

@@ -5,12 +5,14 @@ import { classify } from "../../src/index.js";
 import {
   AdminService,
   adminService,
+  type BouncerOptions,
   type DrainOnOptions,
   type DrainOnReport,
   drainOn,
   memoryStore,
   type Report,
   type Signal,
+  type Store,
 } from "../../src/server/index.js";
 import { createFakeStream } from "./fake-stream.js";
 import { openVenue } from "./venue.js";
@@ -28,6 +30,9 @@ afterEach(() => {
 });
 
 const emit = () => process.emit(signal, signal);
+
+/** A store that takes down what is decided in another way. */
+const storeThat = (record: Store["record"]): Store => ({ ...memoryStore(), record });
 
 test("on a signal drains with the options, and then calls what comes next with the report", async () => {
   const venue = openVenue();
@@ -78,8 +83,9 @@ test.each([
 
 describe("a unary call that is worked on at the signal", () => {
   /** A server whose unary calls take so many ms, or what a call's text says, and one of them under way. */
-  async function working(ms: number, options: DrainOnOptions = {}) {
+  async function working(ms: number, options: DrainOnOptions = {}, bouncer: Partial<BouncerOptions> = {}) {
     const venue = openVenue({
+      ...bouncer,
       say: async ({ text }, { signal: _ }) => {
         await venue.clock.sleep(text === "" ? ms : Number(text));
         return { id: 7 };
@@ -159,14 +165,17 @@ describe("a unary call that is worked on at the signal", () => {
     expect(exit.mock.calls).toEqual([[0]]);
   });
 
-  test("is waited for, too, if the drain fails", async () => {
-    const { venue, answer } = await working(3_000);
-    vi.spyOn(venue.bouncer, "drain").mockRejectedValue(new Error("store down"));
+  test("is waited for, too, if the store fails", async () => {
+    const { venue, answer } = await working(
+      3_000,
+      {},
+      { store: storeThat(() => Promise.reject(new Error("store down"))) },
+    );
     emit();
     await venue.clock.advance(2_999);
     expect(exit).not.toHaveBeenCalled();
     await venue.clock.advance(1);
-    expect([await answer, exit.mock.calls]).toEqual([7, [[1]]]);
+    expect([await answer, exit.mock.calls]).toEqual([7, [[2]]]);
   });
 
   test("by an admin is waited for as well", async () => {
@@ -207,13 +216,84 @@ test("a second signal ends the process at once", async () => {
   await venue.clock.advance(60_000);
 });
 
-test("a drain that fails is told, and the process ends all the same, for it was asked to", async () => {
-  const { record: _, ...store } = memoryStore();
-  const venue = openVenue({ store: { ...store, record: () => Promise.reject(new Error("store down")) } });
-  drainOn([signal], venue.bouncer, { onDrained: () => {} });
+describe("where the store", () => {
+  const never = () => new Promise<never>(() => {});
+  const ways: [string, Store["record"], string, number][] = [
+    ["fails", () => Promise.reject(new Error("store down")), "store down", 0],
+    [
+      "throws",
+      () => {
+        throw new Error("store down");
+      },
+      "store down",
+      0,
+    ],
+    ["does not answer", never, "not recorded within 1000 ms", 1_000],
+  ];
+
+  test.each(ways)("%s, everybody is told all the same, and report and exit code say so", async (_, record, why, ms) => {
+    for (const ownEnd of [true, false]) {
+      exit.mockClear();
+      const venue = openVenue({ store: storeThat(record) });
+      const guests = [venue.enter({ user: "ann" }), venue.enter({ user: "bob" })];
+      await venue.clock.settle();
+      const reports: DrainOnReport[] = [];
+      const onDrained = (report: DrainOnReport) => void reports.push(report);
+      const off = drainOn([signal], venue.bouncer, { message: "Deploying", ...(ownEnd && { onDrained }) });
+      emit();
+      await venue.clock.advance(ms);
+      expect((await venue.enter({ user: "eve" }).end)?.reason).toBe("maintenance");
+      for (const { end } of guests) expect(await end).toMatchObject({ reason: "maintenance", message: "Deploying" });
+      await venue.clock.settle();
+      expect(venue.failures).toEqual([`the store failed: what is carried out is not recorded: Error: ${why}`]);
+      expect(venue.clock.sleepers).toBe(0);
+      if (ownEnd) expect(reports).toMatchObject([{ matched: 2, told: 2, recorded: false }]);
+      expect(exit.mock.calls).toEqual(ownEnd ? [] : [[2]]);
+      off();
+    }
+  });
+
+  test.each(ways)("%s, all is over two seconds after overMs and forceAfterMs at the latest", async (_, record) => {
+    const venue = openVenue({ store: storeThat(record) });
+    for (let count = 0; count < 10; count++) venue.enter({ user: `u${count}`, below: createFakeStream() });
+    await venue.clock.settle();
+    drainOn([signal], venue.bouncer, { overMs: 3_000, forceAfterMs: 2_000 });
+    emit();
+    await venue.clock.advance(7_000);
+    expect(exit.mock.calls).toEqual([[1]]); // they had to be forced
+  });
+
+  test("answers late, the drain counts as recorded", async () => {
+    const venue = openVenue({ store: storeThat(async () => void (await venue.clock.sleep(4_000))) });
+    venue.enter({ user: "ann" });
+    venue.enter({ user: "bob" });
+    await venue.clock.settle();
+    drainOn([signal], venue.bouncer, { overMs: 10_000 });
+    emit();
+    await venue.clock.advance(10_000);
+    expect(exit.mock.calls).toEqual([[0]]);
+  });
+
+  test("does not answer to the drain that an admin has begun, the process drains by itself", async () => {
+    const venue = openVenue({ store: storeThat(never) });
+    const guest = venue.enter({ user: "ann" });
+    await venue.clock.settle();
+    void venue.bouncer.drain({ overMs: 60_000 });
+    await venue.clock.advance(10_000);
+    drainOn([signal], venue.bouncer);
+    emit();
+    await venue.clock.advance(1_000);
+    expect((await guest.end)?.reason).toBe("maintenance");
+    expect(exit.mock.calls).toEqual([[2]]);
+  });
+});
+
+test("an onDrained that fails is told of, and the process ends all the same, for it was asked to", async () => {
+  const venue = openVenue();
+  drainOn([signal], venue.bouncer, { onDrained: () => Promise.reject(new Error("mine")) });
   emit();
   await venue.clock.settle();
-  expect(venue.failures).toEqual(["the drain on SIGUSR2 failed: Error: store down"]);
+  expect(venue.failures).toEqual(["the drain on SIGUSR2 failed: Error: mine"]);
   expect(exit.mock.calls).toEqual([[1]]);
 });
 
@@ -228,7 +308,7 @@ test("waits for a drain that somebody else has begun, and then goes on with its 
   await venue.clock.advance(4_999);
   expect(reports).toEqual([]);
   await venue.clock.advance(5_001);
-  expect(reports).toEqual([{ ...(await theirs), calls: { finished: 0, unfinished: 0 } }]);
+  expect(reports).toEqual([{ ...(await theirs), calls: { finished: 0, unfinished: 0 }, recorded: true }]);
   expect(venue.failures).toEqual([]);
 });
 

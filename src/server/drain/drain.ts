@@ -7,7 +7,7 @@ import type { DrainProgress, Report } from "../inside/report.js";
 import type { ControlStreams } from "../verdict/control-streams.js";
 import type { Verdicts } from "../verdict/verdicts.js";
 import { eventOf } from "../words/event-of.js";
-import type { Words } from "../words/words.js";
+import type { Verdict, Words } from "../words/words.js";
 import { clientsOf, inTurn, sendAway } from "./in-turn.js";
 import { type CheckedDrainOptions, checkDrainOptions, type DrainOptions } from "./options.js";
 import { watchDrain } from "./progress.js";
@@ -39,37 +39,99 @@ export interface DrainParts {
 /** Refuses newcomers and ends everybody, spread over a time. */
 export interface Drain {
   start(options?: DrainOptions): Promise<Report>;
+  /**
+   * The same for a process that is to end: it goes on if the store does not record it. Where another drain goes on, that is the
+   * one, unless it still waits for the store.
+   */
+  last(options: DrainOptions): Promise<LastReport>;
   /** How far the last one is, or how it ended. */
   readonly progress: DrainProgress | undefined;
 }
 
+/** What has come of the last drain of a process. */
+export interface LastReport extends Report {
+  /** The store has recorded it. False: it failed, or has not answered; clients were told all the same. */
+  readonly recorded: boolean;
+}
+
+/** So long the last drain of a process waits for the store before it goes on. */
+const recordWithinMs = 1_000;
+
 export function createDrain(parts: DrainParts): Drain {
-  const { closing, settings } = parts;
-  let draining: Promise<Report> | undefined; // one that goes on, or has closed the door for good
+  const { closing, settings, verdicts, clock } = parts;
+  let current: Current | undefined; // one that goes on, or has closed the door for good
   let progress: DrainProgress | undefined;
+
+  function begin(options: CheckedDrainOptions, record: Record): Current {
+    let tellBegun = () => {};
+    const begun = new Promise<void>((resolve) => {
+      tellBegun = resolve;
+    });
+    const report = drain(options, parts, record, (now) => {
+      progress = now;
+      tellBegun();
+    });
+    const own: Current = { report, begun };
+    current = own;
+    const reopen = () => {
+      if (current !== own) return;
+      current = undefined;
+      closing.reopen();
+    };
+    options.signal?.addEventListener("abort", reopen, { once: true });
+    own.report.catch(reopen); // nothing was done
+    return own;
+  }
+
   return {
     get progress() {
       return progress;
     },
     async start(options = {}) {
       const checked = checkDrainOptions(options, settings.forceAfterMs);
-      if (draining) throw new DrainingError(draining);
+      if (current) throw new DrainingError(current.report);
       checked.signal?.throwIfAborted();
-      const own = drain(checked, parts, (now) => {
-        progress = now;
+      return await begin(checked, async (...what) => (await verdicts.record(...what)).verdict).report;
+    },
+    async last(options) {
+      const other = current;
+      if (other && (await hasBegun(other, clock))) return { ...(await other.report), recorded: true };
+      const withinMs = other ? 0 : recordWithinMs; // the other one has waited for the store
+      let isRecorded = () => false;
+      const { report } = begin(checkDrainOptions(options, settings.forceAfterMs), async (...what) => {
+        const recording = await verdicts.recordWithin(withinMs, ...what);
+        isRecorded = recording.isRecorded;
+        return recording.verdict;
       });
-      draining = own;
-      const reopen = () => {
-        if (draining !== own) return;
-        draining = undefined;
-        closing.reopen();
-      };
-      checked.signal?.addEventListener("abort", reopen, { once: true });
-      own.catch(reopen); // nothing was done
-      return await own;
+      return { ...(await report), recorded: isRecorded() };
     },
   };
 }
+
+interface Current {
+  readonly report: Promise<Report>;
+  /** Resolves when it is recorded, and clients are told. */
+  readonly begun: Promise<void>;
+}
+
+/** Whether a drain gets past the store in time. */
+async function hasBegun({ begun, report }: Current, clock: Clock): Promise<boolean> {
+  const timer = new AbortController();
+  const enough = clock.sleep(recordWithinMs, timer.signal).then(
+    () => false,
+    () => false, // it is not waited for any more
+  );
+  const failed = report.then(
+    () => true,
+    () => false,
+  );
+  const answer = await Promise.race([begun.then(() => true), failed, enough]);
+  timer.abort();
+  return answer;
+}
+
+/** Records what is decided. Rejects where nothing is to be done without that. */
+type Record = (...what: Parameters<Verdicts["record"]>) => Promise<Verdict>;
 
 /**
  * One drain, from its first word to its last. Clients, not streams, are given a slot for their return: all streams of a
@@ -78,6 +140,7 @@ export function createDrain(parts: DrainParts): Drain {
 async function drain(
   options: CheckedDrainOptions,
   parts: DrainParts,
+  record: Record,
   tell: (progress: DrainProgress) => void,
 ): Promise<Report> {
   const { overMs, forceAfterMs, signal, attribution } = options;
@@ -91,7 +154,7 @@ async function drain(
 
   const decision = { selector: { all: true }, words: absence.words } as const;
   const recording = { ...attribution, mode: "tell", forceAfterMs, everywhere: false } as const;
-  const { verdict } = await verdicts.record(decision, streams, recording);
+  const verdict = await record(decision, streams, recording);
   controlStreams.post(controlStreams.of(streams), eventOf("notice", announcementOf(absence, clock), clock.now()));
   const watch = watchDrain({ streams, endsAt: start + overMs, verdict: verdict.id, clock }, (progress) => {
     tell(progress);

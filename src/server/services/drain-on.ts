@@ -1,10 +1,9 @@
 import { functionOr, invalid, numberIn, oneOf } from "../../check/invalid.js";
 import { dateOf } from "../admission/ledger.js";
 import { type Bouncer, partsOf } from "../bouncer.js";
-import { DrainingError } from "../drain/drain.js";
+import type { LastReport } from "../drain/drain.js";
 import { checkDrainOptions, type DrainOptions } from "../drain/options.js";
 import { type Absence, announcementOf } from "../drain/slots.js";
-import type { Report } from "../inside/report.js";
 import type { UnaryOutcome } from "../inside/unary-calls.js";
 
 /** A signal that asks a process to end. */
@@ -12,7 +11,7 @@ export type Signal = (typeof knownSignals)[number];
 const knownSignals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const;
 
 /** What has come of a drain on a signal. */
-export interface DrainOnReport extends Report {
+export interface DrainOnReport extends LastReport {
   /** The unary calls that were worked on when the last stream was ended: what `forceAfterMs` was enough for, and the rest. */
   readonly calls: UnaryOutcome;
 }
@@ -23,15 +22,17 @@ export interface DrainOnOptions extends Omit<DrainOptions, "backAt" | "signal"> 
   readonly backAfterMs?: number;
   /**
    * Called when the drain is over. @default ends the process: exit code 0, or 1 if a stream was not told or a unary call was
-   * not finished
+   * not finished, or else 2 if the store has not recorded the drain
    */
   readonly onDrained?: (report: DrainOnReport) => unknown;
 }
 
 /**
- * Drains when the process gets a signal, such as SIGTERM from Kubernetes, whose grace period must be longer than `overMs`
- * and `forceAfterMs` together. When the last streams are ended, new unary calls are refused with `maintenance`, and those
- * that are worked on are waited for, for `forceAfterMs`. A second signal ends the process at once. Returns the removal.
+ * Drains when the process gets a signal, such as SIGTERM from Kubernetes, whose grace period must be two seconds longer than
+ * `overMs` and `forceAfterMs` together. When the last streams are ended, new unary calls are refused with `maintenance`, and those
+ * that are worked on are waited for, for `forceAfterMs`. A second signal ends the process at once. Clients are told all the same
+ * where the store fails, or does not answer within a second: all is over two seconds after `overMs` and `forceAfterMs` at the
+ * latest. Returns the removal.
  *
  * @throws TypeError that names the option
  * @example
@@ -42,7 +43,7 @@ export function drainOn(
   bouncer: Bouncer,
   { backAfterMs, onDrained, ...options }: DrainOnOptions = {},
 ): () => void {
-  const { clock, audit, settings, closing, calls } = partsOf(bouncer);
+  const { clock, audit, settings, closing, calls, drain } = partsOf(bouncer);
   if (!Array.isArray(signals) || signals.length === 0)
     throw invalid("signals", signals, 'an array such as ["SIGTERM"]');
   for (const signal of signals) oneOf("signals", signal, knownSignals);
@@ -50,7 +51,7 @@ export function drainOn(
   const { overMs, forceAfterMs, message, localized } = checkDrainOptions(options, settings.forceAfterMs);
   if (backAfterMs !== undefined) numberIn("options.backAfterMs", backAfterMs, 0);
   functionOr("options.onDrained", onDrained);
-  const end = onDrained ?? ((report: DrainOnReport) => process.exit(isClean(report) ? 0 : 1));
+  const end = onDrained ?? ((report: DrainOnReport) => process.exit(exitCodeOf(report)));
   const off = () => {
     for (const signal of signals) process.off(signal, start);
   };
@@ -61,7 +62,7 @@ export function drainOn(
     audit.note({ event: "signal", signal }, `draining on ${signal}`);
     const backAt = backAfterMs === undefined ? undefined : clock.monotonic() + backAfterMs;
     const back = backAt === undefined ? {} : { backAt: dateOf(backAt, clock) };
-    const draining = drained({ ...options, ...back, by: options.by ?? signal });
+    const draining = drain.last({ ...options, ...back, by: options.by ?? signal });
     const finishing = finishCalls(draining, { words: { ...maintenance, message, localized }, backAt });
     try {
       const report = await draining;
@@ -72,17 +73,8 @@ export function drainOn(
       process.exit(1); // it was asked to end
     }
   };
-  /** An admin's drain may have begun before: then that is the one. */
-  const drained = async (all: DrainOptions): Promise<Report> => {
-    try {
-      return await bouncer.drain(all);
-    } catch (error) {
-      if (error instanceof DrainingError) return await error.report;
-      throw error;
-    }
-  };
   /** Unary calls are served until the last streams are being ended: by plan, or sooner if nobody is left. */
-  const finishCalls = async (draining: Promise<Report>, absence: Absence): Promise<UnaryOutcome> => {
+  const finishCalls = async (draining: Promise<LastReport>, absence: Absence): Promise<UnaryOutcome> => {
     const timer = new AbortController();
     const planned = clock.sleep(overMs, timer.signal).catch(() => {}); // rejects only when not wanted any more
     await Promise.race([draining.catch(() => {}), planned]);
@@ -96,6 +88,7 @@ export function drainOn(
 
 const maintenance = { reason: "maintenance" } as const;
 
-function isClean({ forced, failed, calls }: DrainOnReport): boolean {
-  return forced + failed + calls.unfinished === 0;
+function exitCodeOf({ forced, failed, calls, recorded }: DrainOnReport): number {
+  if (forced + failed + calls.unfinished > 0) return 1;
+  return recorded ? 0 : 2;
 }

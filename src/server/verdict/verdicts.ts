@@ -7,7 +7,7 @@ import type { PendingCalls } from "../inside/pending.js";
 import type { Registry } from "../inside/registry.js";
 import { type Report, reportOf } from "../inside/report.js";
 import { isRevoked } from "../store/revocation.js";
-import type { Recorded, Store } from "../store/store.js";
+import type { Entry, Recorded, Store } from "../store/store.js";
 import type { Selector } from "../who/selector.js";
 import type { Verdict, Words } from "../words/words.js";
 import type { ControlStreams } from "./control-streams.js";
@@ -51,6 +51,16 @@ export interface Verdicts {
     found: readonly AdmittedStream[],
     how: Recording,
   ): Promise<{ readonly verdict: Verdict; readonly epoch: number | undefined }>;
+  /**
+   * The same, but goes on without the store if that fails, or has not answered within so many ms. Both are reported. `isRecorded`:
+   * whether it has been recorded by now.
+   */
+  recordWithin(
+    ms: number,
+    wanted: NewVerdict,
+    found: readonly AdmittedStream[],
+    how: Recording,
+  ): Promise<{ readonly verdict: Verdict; readonly isRecorded: () => boolean }>;
   /** Ends some streams for a verdict that was recorded before. */
   readonly evict: Evict;
   /** Another bouncer has recorded this. */
@@ -83,7 +93,9 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   const { store, rememberMs } = settings;
   const evict = createEvict(parts.controlStreams, clock);
 
-  const record: Verdicts["record"] = async (wanted, found, { by, note, away = [], ...how }) => {
+  /** Gives a verdict its name, and says what is to be written of it. */
+  function draft(wanted: NewVerdict, found: readonly AdmittedStream[], recording: Recording) {
+    const { by, note, away = [], ...how } = recording;
     const { selector, words, restrictions = [], revokes } = wanted;
     const verdict: Verdict = { id: randomUUID(), at: new Date(clock.now()), selector, words, by, note };
     const reminders = [
@@ -92,9 +104,39 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
     ];
     const all = [...restrictions, ...reminders].map((restriction) => ({ ...restriction, verdict: verdict.id, words }));
     parts.holds.note({ verdict, restrictions: all });
-    const epoch = await store.record({ verdict, restrictions: all, revokes, ...how, origin: name });
-    audit.verdict(verdict, found.length + away.length);
+    const entry: Entry = { verdict, restrictions: all, revokes, ...how, origin: name };
+    return { entry, verdict, matched: found.length + away.length };
+  }
+
+  const record: Verdicts["record"] = async (...what) => {
+    const { entry, verdict, matched } = draft(...what);
+    const epoch = await store.record(entry);
+    audit.verdict(verdict, matched);
     return { verdict, epoch };
+  };
+
+  const recordWithin: Verdicts["recordWithin"] = async (ms, ...what) => {
+    const { entry, verdict, matched } = draft(...what);
+    const failed = (error: unknown) => audit.failure(error, "the store failed: what is carried out is not recorded");
+    let outcome: "none" | "recorded" | "failed" = "none";
+    const recording = (async () => {
+      try {
+        await store.record(entry);
+        outcome = "recorded";
+      } catch (error) {
+        outcome = "failed";
+        failed(error);
+      }
+    })();
+    const timer = new AbortController();
+    const enough = clock.sleep(ms, timer.signal).then(
+      () => outcome === "none" && failed(new Error(`not recorded within ${ms} ms`)),
+      () => {}, // it has answered
+    );
+    await Promise.race([recording, enough]);
+    timer.abort();
+    audit.verdict(verdict, matched);
+    return { verdict, isRecorded: () => outcome === "recorded" };
   };
 
   /** What could not be known when the verdict was recorded: who did not hear it. */
@@ -124,6 +166,7 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
 
   return {
     record,
+    recordWithin,
     evict,
     async carryOut(wanted, options = {}) {
       const { selector, words, spares } = wanted;
