@@ -156,6 +156,33 @@ test("a control stream that has ended is asked for again while a stream goes on"
   expect(attended).toBeLessThan(12);
 });
 
+test("a control stream that was lost together with all streams, before its welcome, is asked for again", async () => {
+  const cuts: (() => void)[] = [];
+  const cut = () =>
+    new Promise<never>((_, reject) => cuts.push(() => reject(new ConnectError("gone", Code.Unavailable))));
+  const { chat, lines } = open({ open: silent }, {}, async function* () {
+    yield { id: 1 };
+    await cut();
+  });
+  // biome-ignore lint/correctness/useYield: it says nothing
+  async function* silent(): AsyncGenerator<never> {
+    await cut();
+  }
+  const { messages } = collect(chat.subscribe({}));
+  await arrival(1);
+  await clock.advance(1_000); // the stream waits no longer for the welcome
+  await vi.waitFor(() => expect(messages).toHaveLength(1), patience);
+  for (const fail of cuts.splice(0).reverse()) fail(); // no stream is open when the control stream fails
+  await vi.waitFor(() => expect(lines).toContain("disconnected: network"), patience);
+  await clock.advance(10_000);
+  await vi.waitFor(() => expect(messages).toHaveLength(2), patience);
+  await clock.advance(120_000);
+  await vi.waitFor(
+    () => expect(calls.map(([method]) => method)).toEqual(["Open", "Subscribe", "Subscribe", "Open"]),
+    patience,
+  );
+});
+
 test("what was decided explains no stream that was sent after it", async () => {
   const { messages, lines, cut } = await openToBeCut({ refresh: async () => true });
   await bouncer.expire({ user: "u1" });

@@ -55,7 +55,11 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
   let answered: Promise<void> = Promise.resolve();
 
   function start(): Promise<void> {
-    if (calls.there || known === "absent" || clock.monotonic() < askAt) return answered;
+    if (calls.there || known === "absent") return answered;
+    if (clock.monotonic() < askAt) {
+      if (wanted()) later(); // no other stream may come to ask
+      return answered;
+    }
     const own = calls.begin();
     if (known === "unasked") known = "asked";
     answered = new Promise((resolve) => void attend(own, resolve).then(resolve));
@@ -104,7 +108,11 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
     if (verdict && welcomed) session.explain(verdict); // what is cut with it
     if (!welcomed) askAt = clock.monotonic() + againMs;
     // While streams go on, one that has ended is asked for again: no new stream may come to do it.
-    if (wanted() && known !== "absent") again.start(againMs * (1 + clock.random()), () => void start());
+    if (wanted() && known !== "absent") later();
+  }
+
+  function later(): void {
+    again.start(againMs * (1 + clock.random()), () => void start());
   }
 
   return {
