@@ -199,14 +199,81 @@ test("so does a control stream", async () => {
   expect(lines).toContain(lost);
 });
 
-test("a unary call is not looked after: nothing would send one again that was not lost", async () => {
+test("a unary call is not lost with its connection: nothing would send one again that was not lost", async () => {
   const { chat, lines } = start();
-  void chat.say({}).catch(() => {});
+  let failed = false;
+  chat.say({}).catch(() => {
+    failed = true;
+  });
   await clock.settle();
   state = "open";
   await clock.advance(5_000);
-  expect(clock.sleepers).toBe(0);
-  expect([looks, lines]).toEqual([0, []]);
+  state = "closed";
+  await clock.advance(3_600_000);
+  expect([failed, lines]).toEqual([false, []]);
+});
+
+const stuck = 'the connection has been "verifying" for 60 s: no call gets through';
+
+test("a stream whose connection is verified without end is lost after a minute, and says why", async () => {
+  const { chat, lines, events } = start();
+  collect(chat.subscribe({}));
+  await clock.settle();
+  state = "verifying";
+  await clock.advance(60_000);
+  expect(lines).toEqual([]);
+  await clock.advance(1_100);
+  expect(lines.slice(0, 2)).toEqual(["streamLost: 1 network", lost]);
+  expect(events[1]?.[1]).toMatchObject({ disconnect: { reason: "network", said: false, message: stuck } });
+  await clock.advance(1_000);
+  expect(session.state).toMatchObject({ outage: { down: true, disconnect: { message: stuck } } });
+});
+
+test("where a watchdog only loops, since its connection is verified without end, the session says so", async () => {
+  const { chat, events } = start({ headersTimeoutMs: 5_000 });
+  collect(chat.subscribe({}));
+  await clock.settle();
+  state = "verifying";
+  await clock.advance(70_000);
+  const said = () => events.flatMap(([type, told]) => (type === "streamLost" ? [told] : []));
+  expect(said()[0]).toMatchObject({ disconnect: { message: "no response within 5000 ms" } });
+  expect(said().at(-1)).toMatchObject({ disconnect: { message: stuck } });
+});
+
+test("a unary call that waits for a connection to be verified without end fails after a minute", async () => {
+  const { chat } = start();
+  const sent = chat.say({}).catch((error: unknown) => error);
+  await clock.settle();
+  state = "verifying";
+  await clock.advance(61_100);
+  expect(await sent).toEqual(new ConnectError(stuck, Code.Unavailable));
+});
+
+test("a unary call that was sent before its connection was verified is left alone", async () => {
+  const { chat, lines } = start();
+  let failed = false;
+  chat.say({}).catch(() => {
+    failed = true;
+  });
+  await clock.settle();
+  state = "open";
+  await clock.advance(5_000);
+  state = "verifying";
+  await clock.advance(3_600_000);
+  expect([failed, lines]).toEqual([false, []]);
+});
+
+test("a connection that is verified now and then is not stuck", async () => {
+  const { chat, lines } = start();
+  collect(chat.subscribe({}));
+  await clock.settle();
+  for (let round = 0; round < 10; round++) {
+    state = "verifying";
+    await clock.advance(50_000);
+    state = "open";
+    await clock.advance(1_000);
+  }
+  expect(lines).toEqual([]);
 });
 
 test("a state that cannot be told is reported, and nobody is lost for it", async () => {
@@ -221,6 +288,22 @@ test("a state that cannot be told is reported, and nobody is lost for it", async
   await clock.advance(1_100);
   expect(errors.splice(0)).toEqual([new Error("no state"), new Error("no state")]);
   expect(lines).toEqual([]);
+});
+
+test("a transport that knows its connection is asked, and not watched: it ends what is lost by itself", async () => {
+  session = createSession({ ...transport, connection } as Transport, { clock, rateLimit: false });
+  const chat = createClient(ChatService, session);
+  const { lines } = listen(session);
+  collect(chat.subscribe({}));
+  await clock.settle();
+  expect([clock.sleepers, looks]).toEqual([0, 0]);
+  calls[0]?.answer();
+  await clock.settle();
+  state = "closed";
+  calls[0]?.fail(new ConnectError("http/2 stream closed with error code CANCEL (0x8)", Code.Canceled));
+  await clock.settle();
+  expect(looks).toBe(1);
+  expect(lines).toContain(lost);
 });
 
 test("without a connection nobody looks", async () => {

@@ -45,7 +45,7 @@ interface Options {
   readonly healthyAfterMs?: number;
   /**
    * Ms to wait for response headers. Servers that send none before the first message need it long. It gives up the
-   * call, not the connection: over HTTP/2, let the transport find dead connections by `pingIntervalMs`. @default no limit
+   * call, not the connection: over HTTP/2, the transport of `farewell/node` finds dead ones. @default no limit
    */
   readonly headersTimeoutMs?: number;
   /** For so many ms, a notice explains a stream that is cut. @default 10_000 */
@@ -64,7 +64,8 @@ interface Options {
   readonly httpStatusMeans?: HttpStatusMeans;
   /**
    * The transport's `Http2SessionManager` (connect-node): tells a lost connection from a stream that was reset, and that a
-   * stream without an answer has gone with it. Its state is read once a second while a stream has no answer.
+   * stream without an answer has gone with it. Its state is read once a second while a call has no answer. Where it is verified
+   * for a minute, calls that wait for it are lost, and say so. @default that of a transport of `farewell/node`
    */
   readonly connection?: { state(): ConnectionState };
   /**
