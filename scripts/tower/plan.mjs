@@ -68,7 +68,7 @@ export const plan = [
     { name: "browser", knows: [...vocabulary, "session/extension"], face: [] },
     { name: "control-stream", knows: [...vocabulary, "session/extension"], face: [] },
     { name: "devtools", knows: [...vocabulary, "session/extension"], face: [] },
-    { name: "node", knows: [...vocabulary, "session/extension"], face: [] },
+    { name: "node", knows: vocabulary, face: [] },
     {
       name: "react",
       knows: [...vocabulary, "machine/state", "stream/hooks", "session/session", "session/types"],

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ConnectTransportOptions, Http2SessionOptions } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
 import type { BrowserOptions } from "../../src/browser/index.js";
 import { vocabulary } from "../../src/disconnect/reasons.js";
@@ -17,6 +18,7 @@ import {
   type SessionState,
   type Source,
 } from "../../src/index.js";
+import type { Http2TransportOptions } from "../../src/node/index.js";
 import type { BouncerOptions, Report, Store, VerdictOptions } from "../../src/server/index.js";
 import { blocks, column, root, table } from "./pages.js";
 
@@ -122,6 +124,23 @@ describe("the options", () => {
       reportError: true,
     };
     expect(column(table("docs/guide/browser.md", "option", "default", "account"))).toEqual(Object.keys(options));
+  });
+
+  test("of the transport for Node are all listed, beside those of connect-node's", () => {
+    type Own = Exclude<keyof Http2TransportOptions, keyof ConnectTransportOptions> | keyof Http2SessionOptions;
+    const options: { readonly [O in Own | "baseUrl" | "protocol" | "httpVersion"]: true } = {
+      baseUrl: true,
+      protocol: true,
+      httpVersion: true,
+      connectTimeoutMs: true,
+      pingIntervalMs: true,
+      pingTimeoutMs: true,
+      pingIdleConnection: true,
+      idleConnectionTimeoutMs: true,
+      maxConnections: true,
+      clock: true,
+    };
+    expect(column(table("docs/guide/node.md", "option", "default", "baseUrl"))).toEqual(Object.keys(options));
   });
 
   test("of the bouncer are all listed", () => {

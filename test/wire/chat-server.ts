@@ -1,6 +1,12 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+  type Settings,
+} from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -16,6 +22,8 @@ export interface ChatServer {
   requests(): number;
   /** How many requests neither side has ended yet. */
   open(): number;
+  /** Tells every HTTP/2 connection that it takes no new streams. */
+  goaway(code?: number, debug?: string): void;
   /** Destroys every connection; resolves when the last one is gone. */
   close(): Promise<void>;
 }
@@ -24,6 +32,7 @@ export interface ChatServer {
 export async function startChatServer(
   httpVersion: HttpVersion,
   methods: Partial<ServiceImpl<typeof ChatService>>,
+  settings: Settings = {},
 ): Promise<ChatServer> {
   const answer = connectNodeAdapter({ routes: (router) => router.service(ChatService, methods) });
   const sockets = new Set<Socket>();
@@ -34,7 +43,12 @@ export async function startChatServer(
     response.on("close", () => open--);
     answer(request, response);
   };
-  const server = httpVersion === "2" ? createHttp2Server(serve as never) : createServer(serve as never);
+  const server = httpVersion === "2" ? createHttp2Server({ settings }, serve as never) : createServer(serve as never);
+  const sessions = new Set<ServerHttp2Session>();
+  server.on("session", (session: ServerHttp2Session) => {
+    sessions.add(session);
+    session.on("close", () => sessions.delete(session));
+  });
   server.on("connection", (socket: Socket) => {
     connections++;
     sockets.add(socket);
@@ -48,6 +62,9 @@ export async function startChatServer(
     connections: () => connections,
     requests: () => requests,
     open: () => open,
+    goaway: (code = 0, debug = "") => {
+      for (const session of sessions) session.goaway(code, code === 0 ? 2 ** 31 - 1 : 0, Buffer.from(debug));
+    },
     close: async () => {
       const closed = once(server, "close");
       server.close();

@@ -6,6 +6,10 @@ export interface Relay {
   readonly url: string;
   /** How many connections were accepted since the start. */
   connections(): number;
+  /** From now on, what comes on the connections there are is swallowed, both ways. Nobody is told. */
+  swallow(): void;
+  /** Sends every client bytes that are of no protocol. */
+  spoil(): void;
   /** Ends every connection: by FIN, or by TCP RST. */
   cut(how: "fin" | "tcp-rst"): void;
   /** Leads new connections to another server; those there are stay. */
@@ -46,6 +50,15 @@ export async function startRelay(url: string): Promise<Relay> {
   const relay: Relay = {
     url: `http://127.0.0.1:${port}`,
     connections: () => connections,
+    swallow: () => {
+      for (const [client, upstream] of ends) {
+        client.unpipe(upstream).resume();
+        upstream.unpipe(client).resume();
+      }
+    },
+    spoil: () => {
+      for (const client of ends.keys()) client.write(Buffer.alloc(300, "G"));
+    },
     cut: (how) => {
       for (const [client, upstream] of ends) {
         upstream.unpipe(client);
