@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -214,6 +215,18 @@ test("a unary call is not lost with its connection: nothing would send one again
 });
 
 const stuck = 'the connection has been "verifying" for 60 s: no call gets through';
+
+test("calls that have ended leave nothing on a signal that the app keeps", async () => {
+  const { chat } = start();
+  const { signal } = new AbortController();
+  for (let count = 0; count < 3; count++) {
+    const said = chat.say({}, { signal }).catch(() => {});
+    await clock.settle();
+    calls[count]?.fail(new ConnectError("no", Code.InvalidArgument));
+    await said;
+  }
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+});
 
 test("a stream whose connection is verified without end is lost after a minute, and says why", async () => {
   const { chat, lines, events } = start();
