@@ -1,5 +1,5 @@
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { createClient, createSession, disconnectOf, method } from "farewell";
+import { nodeTransport } from "farewell/node";
 import { startChatServer } from "./chat-server.js";
 import { ChatService } from "./gen/chat/v1/chat_pb.js";
 
@@ -7,7 +7,7 @@ import { ChatService } from "./gen/chat/v1/chat_pb.js";
 
 const { baseUrl, close } = await startChatServer(12);
 
-const session = createSession(createConnectTransport({ baseUrl, httpVersion: "2" }), {
+const session = createSession(nodeTransport({ baseUrl }), {
   methods: [
     method(ChatService.method.subscribe, {
       endless: true,

@@ -2,7 +2,7 @@ import { hostname, userInfo } from "node:os";
 import { parseArgs } from "node:util";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { nodeTransport } from "farewell/node";
 import { AdminService } from "farewell/server";
 import { outcomeLine, streamTable } from "./admin-output.js";
 
@@ -144,9 +144,8 @@ function parse(argv: readonly string[]) {
 /** A plain client: what an admin does is done once, and not again because a connection was lost. */
 function connect({ url, token }: Values): Client<typeof AdminService> {
   if (!URL.canParse(url)) throw new UsageError(`--url: expected a URL, got ${JSON.stringify(url)}`);
-  const transport = createConnectTransport({
+  const transport = nodeTransport({
     baseUrl: url,
-    httpVersion: "2",
     interceptors: [
       (next) => (request) => {
         request.header.set("authorization", `Bearer ${token}`);

@@ -1,7 +1,6 @@
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import type { Interceptor } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import {
   builtInReasons,
   createClient,
@@ -12,6 +11,7 @@ import {
   method,
 } from "farewell";
 import { controlStream } from "farewell/control-stream";
+import { nodeTransport } from "farewell/node";
 import { ChatService } from "../gen/chat/v1/chat_pb.js";
 
 // Reads a room, says what you type, and prints what farewell understands and decides.
@@ -35,7 +35,7 @@ const introduce: Interceptor = (next) => (request) => {
   if (tag.length > 0) request.header.set("chat-tags", tag.join(","));
   return next(request);
 };
-const session = createSession(createConnectTransport({ baseUrl: url, httpVersion: "2", interceptors: [introduce] }), {
+const session = createSession(nodeTransport({ baseUrl: url, interceptors: [introduce] }), {
   extensions: [controlStream()],
   policies: { network: { initialMs: 500, maxMs: 10_000 }, maintenance: { initialMs: 500 } },
   methods: [

@@ -1,10 +1,10 @@
 import { parseArgs, styleText } from "node:util";
+import { protocols } from "./protocols.js";
 import { scenes } from "./scenes/index.js";
 import { createServerProcess } from "./server-process.js";
 import { play, type Result } from "./stage.js";
 import { summary } from "./summary.js";
 import { createTimeline } from "./timeline.js";
-import { protocols } from "./transport.js";
 
 // Every scene against a real server, on real sockets. Exits with 1 if any was not understood as it should be.
 

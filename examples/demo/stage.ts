@@ -1,11 +1,12 @@
 import { Code, ConnectError, createClient as createConnectClient, type Interceptor } from "@connectrpc/connect";
 import { type BuiltInReason, createClient, createSession, disconnectOf, type Session } from "farewell";
+import { nodeTransport } from "farewell/node";
 import { ChatService } from "../gen/chat/v1/chat_pb.js";
 import { narrate } from "./narrate.js";
+import type { Protocol } from "./protocols.js";
 import type { Scene, Stage } from "./scene.js";
 import type { ServerProcess } from "./server-process.js";
 import type { Timeline } from "./timeline.js";
-import { createLink, type Protocol } from "./transport.js";
 
 /** How a scene went. */
 export interface Result {
@@ -30,8 +31,7 @@ export async function play(
   const stage: Stage = {
     server,
     connect(options = {}, as = "client", interceptors = []) {
-      const { transport, connection } = createLink(protocol, server.url, interceptors);
-      const session = createSession(transport, { connection, ...options });
+      const session = createSession(nodeTransport({ baseUrl: server.url, protocol, interceptors }), options);
       narrate(
         session,
         (text) => timeline.line(as, text),
@@ -45,7 +45,10 @@ export async function play(
         request.header.set("unlisted", "yes");
         return next(request);
       };
-      return createConnectClient(ChatService, createLink(protocol, server.url, [unlisted]).transport);
+      return createConnectClient(
+        ChatService,
+        nodeTransport({ baseUrl: server.url, protocol, interceptors: [unlisted] }),
+      );
     },
     async read(stream, enough = () => false) {
       const ids: number[] = [];

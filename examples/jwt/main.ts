@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { createClient, createSession, type Disconnect, disconnectOf } from "farewell";
+import { nodeTransport } from "farewell/node";
 import { ChatService } from "../gen/chat/v1/chat_pb.js";
 import { startServer } from "./server.js";
 
@@ -12,9 +12,8 @@ const { auth, bouncer, baseUrl, close } = await startServer();
 
 let tokens = await auth.login("ann", "open sesame", 3_000);
 const refreshes: ("renewed" | "refused")[] = [];
-const transport = createConnectTransport({
+const transport = nodeTransport({
   baseUrl,
-  httpVersion: "2",
   interceptors: [
     (next) => (request) => {
       request.header.set("authorization", `Bearer ${tokens.access}`); // for each attempt the token of the day

@@ -2,8 +2,9 @@ import { createServer } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo, Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connectNodeAdapter, createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createClient } from "farewell";
+import { nodeTransport } from "farewell/node";
 import { createBouncer } from "farewell/server";
 import { ChatService } from "../gen/chat/v1/chat_pb.js";
 import { metricsOf } from "./adapter.js";
@@ -34,8 +35,7 @@ const page = createServer(async (request, response) => {
 });
 
 const baseUrl = await listen(server);
-const connection = new Http2SessionManager(baseUrl);
-const transport = createConnectTransport({ baseUrl, httpVersion: "2", sessionManager: connection });
+const transport = nodeTransport({ baseUrl });
 const chat = createClient(ChatService, transport);
 await comeIn(() => bouncer.kick({ user: "ann" }, { code: "afk" }));
 await bouncer.ban({ user: "ann" }, { message: "Once too often" });
@@ -44,7 +44,7 @@ await comeIn(() => {}); // refused at the door
 
 const answer = await fetch(`${await listen(page)}/metrics`);
 console.log(await answer.text());
-connection.abort();
+transport.close();
 page.close();
 page.closeAllConnections();
 server.close();

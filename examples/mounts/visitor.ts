@@ -1,12 +1,11 @@
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { createClient, createSession } from "farewell";
+import { nodeTransport } from "farewell/node";
 import { ChatService } from "../gen/chat/v1/chat_pb.js";
 
 /** A client, ann: comes in, calls `inside` once it is greeted, and prints what it understands of its end. */
 export async function visit(baseUrl: string, httpVersion: "1.1" | "2", inside: () => unknown): Promise<void> {
-  const sessionManager = new Http2SessionManager(baseUrl);
-  const over = httpVersion === "2" ? { httpVersion, sessionManager } : { httpVersion };
-  const session = createSession(createConnectTransport({ baseUrl, ...over }));
+  const transport = nodeTransport({ baseUrl, httpVersion });
+  const session = createSession(transport);
   session.onKicked(({ code, message }) => console.log(`understood: kicked, code ${code}, "${message}"`));
   session.on("ended", ({ why }) => console.log(`decided: end the session (${why})`));
   try {
@@ -20,5 +19,5 @@ export async function visit(baseUrl: string, httpVersion: "1.1" | "2", inside: (
   } catch (error) {
     if (session.state.status !== "ended") throw error; // what ended it was told above
   }
-  sessionManager.abort();
+  transport.close();
 }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { createSession, type Policies, parsePolicies } from "farewell";
+import { nodeTransport } from "farewell/node";
 
 // Policies that are data: from a file, or from a remote configuration.
 //
@@ -8,7 +8,7 @@ import { createSession, type Policies, parsePolicies } from "farewell";
 
 const [path = "examples/policy-file/policies.json"] = process.argv.slice(2);
 
-const session = createSession(createConnectTransport({ baseUrl: "http://127.0.0.1:8080", httpVersion: "2" }), {
+const session = createSession(nodeTransport({ baseUrl: "http://127.0.0.1:8080" }), {
   policies: await load(path),
 });
 console.log(`${path} is fine; the session is ${session.state.status}`);

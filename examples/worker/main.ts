@@ -1,5 +1,5 @@
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { createClient, createSession, method } from "farewell";
+import { nodeTransport } from "farewell/node";
 import { startChatServer } from "../chat-server.js";
 import { ChatService } from "../gen/chat/v1/chat_pb.js";
 
@@ -13,9 +13,7 @@ const url = process.env.CHAT_URL;
 const { baseUrl, close } = url === undefined ? await startChatServer() : { baseUrl: url, close() {} };
 let afterId = Number(process.env.AFTER_ID ?? 0);
 
-const connection = new Http2SessionManager(baseUrl);
-const session = createSession(createConnectTransport({ baseUrl, httpVersion: "2", sessionManager: connection }), {
-  connection, // tells a lost connection from a stream that was reset
+const session = createSession(nodeTransport({ baseUrl }), {
   headersTimeoutMs: 5_000,
   policies: { network: { initialMs: 500 }, aborted: { initialMs: 200, maxAttempts: null } },
   methods: [

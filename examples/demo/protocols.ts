@@ -1,0 +1,2 @@
+export const protocols = ["connect", "grpc", "grpc-web"] as const;
+export type Protocol = (typeof protocols)[number];
