@@ -49,6 +49,27 @@ async function* endless(signal: AbortSignal, cleanedUp: () => void = () => {}) {
 
 const isOver = ({ life }: AdmittedStream) => life.aborted;
 
+test("a handler whose client is gone is not left in a `yield`, though nobody comes back to read", async () => {
+  const below = createFakeStream();
+  const { run, late, admitted } = createScene(below);
+  let cleanedUp = 0;
+  async function* failing() {
+    try {
+      yield 1;
+    } finally {
+      cleanedUp++;
+      await Promise.reject(new Error("late")); // Connect would not tell of it either
+    }
+  }
+  const reader = await readerOf(run(serving(failing())));
+  expect(await reader.next()).toEqual({ done: false, value: 1 }); // whoever writes it waits for a `drain` that never comes
+  expect(cleanedUp).toBe(0);
+  below.vanish();
+  await turn();
+  expect([cleanedUp, late]).toEqual([1, []]);
+  expect(await admitted.gone).toBe("left");
+});
+
 describe("a stream that is put out", () => {
   test("gets the goodbye as its handler's reason and its reader's error; the handler's `finally` runs", async () => {
     const { admitted, run, late } = createScene();

@@ -124,7 +124,7 @@ export function createAdmittedStream(
     get goodbye() {
       return interruption.error;
     },
-    run: (next, request) => serve(next, request, interruption, read, late),
+    run: (next, request) => serve(next, request, interruption, life.signal, read, late),
     tell: interruption.end,
     renew(credentials) {
       const newest = { ...who, ...credentials };

@@ -8,6 +8,7 @@ export type Next = (request: StreamRequest) => Promise<unknown>;
 /**
  * Calls a stream's handler so that it can be ended wherever it is: before it answers, while it reads, while it is read.
  *
+ * @param life aborted when neither side uses the stream any more
  * @param read called when the answer has come to an end, whichever; may be called more than once
  * @param late gets what the handler throws after the end, for there is nobody else to tell
  */
@@ -15,6 +16,7 @@ export async function serve(
   next: Next,
   request: StreamRequest,
   interruption: Interruption,
+  life: AbortSignal,
   read: () => void,
   late: (error: unknown) => void,
 ): Promise<StreamResponse> {
@@ -49,12 +51,16 @@ export async function serve(
     const response = await answered();
     const messages = response.message[Symbol.asyncIterator]();
     const output = interruptible({ [Symbol.asyncIterator]: () => messages }, read, spent);
+    // A handler's `finally` runs: now if it waits in a `yield`, else when its signal has woken it.
+    const abandon = async () => messages.return?.();
     interruption.on((error: ConnectError) => {
       output.interrupt(error);
-      // A handler's `finally` runs: now if it waits in a `yield`, else when its signal has woken it.
-      const abandon = async () => messages.return?.();
       abandon().catch(spent);
     });
+    // Connect may wait for ever to write to a connection that is gone, and would never come back for the rest.
+    const left = () => void abandon().catch(() => {});
+    if (life.aborted) left();
+    else life.addEventListener("abort", left, { once: true });
     return { ...response, message: output.iterable } as StreamResponse;
   } catch (error) {
     read();
