@@ -15,7 +15,8 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { checkClient } from "#check";
-import type { SessionArguments, SessionOptions } from "./session/options.js";
+import { guarded } from "./ports/guarded.js";
+import { type Reporter, reporterOf, type SessionArguments, type SessionOptions } from "./session/options.js";
 import { createSession } from "./session/session.js";
 import type { Session } from "./session/types.js";
 import { type StreamHooks, tie } from "./stream/hooks.js";
@@ -56,20 +57,41 @@ export function createClient<S extends DescService>(
   const given = isSession(transport);
   checkClient(service, given, options);
   const session = given ? transport : createSession(transport, ...([options] as SessionArguments));
-  const client = createConnectClient(service, session) as Record<string, unknown>;
+  const report = reporterOf(session);
+  const client = createConnectClient(service, session) as unknown as Record<string, Call>;
   for (const method of service.methods) {
     const { localName, methodKind } = method;
-    if (methodKind !== "server_streaming" && methodKind !== "bidi_streaming") continue;
-    client[localName] = (input: never, options?: StreamCallOptions) =>
-      stream(
-        session,
-        method as DescMethodStreaming,
-        methodKind === "bidi_streaming" ? input : requestOf(method, input),
-        options,
-      );
+    const { [localName]: unary } = client;
+    const call: Call | undefined =
+      methodKind === "server_streaming" || methodKind === "bidi_streaming"
+        ? (input, options) =>
+            stream(
+              session,
+              method as DescMethodStreaming,
+              methodKind === "bidi_streaming" ? input : requestOf(method, input),
+              options,
+            )
+        : unary;
+    if (call) client[localName] = (input, options) => call(input, heeded(options, report));
   }
   // Not among the methods, for who wraps them all.
   return Object.defineProperty(client, "$session", { value: session }) as unknown as FarewellClient<S>;
+}
+
+type Call = (input: never, options?: StreamCallOptions) => unknown;
+
+/** What `onHeader` and `onTrailer` throw is the call's own error, as with Connect. What they reject with later is reported. */
+function heeded(options: StreamCallOptions | undefined, report: Reporter): StreamCallOptions {
+  const heed = (hook: (headers: Headers) => unknown) => (headers: Headers) => {
+    const answer = hook(headers);
+    void guarded(() => answer, report);
+  };
+  const { onHeader, onTrailer } = options ?? {};
+  return {
+    ...options,
+    ...(onHeader && { onHeader: heed(onHeader) }),
+    ...(onTrailer && { onTrailer: heed(onTrailer) }),
+  };
 }
 
 /** The request as it is when it is first asked for: at the call. */

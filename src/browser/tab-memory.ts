@@ -1,4 +1,5 @@
 import { expected, functionOr, numberIn, objectOf } from "#check";
+import { lastResort } from "../ports/guarded.js";
 import type { Attached, Extension, Moment, SessionPort } from "../session/extension.js";
 import { createGuard, type Guard } from "./guard.js";
 import { type Plan, planMovedBy, storageName } from "./known.js";
@@ -14,7 +15,7 @@ export interface TabMemoryOptions {
   /** A ban is held for its time, but for no longer than so many ms; then the server is asked again. @default 86_400_000 */
   readonly rememberMs?: number | undefined;
   /** Gets what the browser refuses: disabled storage, a full quota. @default nothing, for it is no fault */
-  readonly reportError?: ((error: unknown) => void) | undefined;
+  readonly reportError?: ((error: unknown) => unknown) | undefined;
 }
 
 export const memoryOptions: readonly (keyof TabMemoryOptions)[] = [
@@ -44,7 +45,7 @@ export function tabMemory(options: TabMemoryOptions): Extension {
   numberIn("rememberMs", rememberMs, 0);
   functionOr("reportError", reportError);
   const memory: Memory = { name: storageName(account), known: {} };
-  return (session) => attach(session, memory, { coolDownMs, rememberMs }, createGuard(reportError));
+  return (session) => attach(session, memory, { coolDownMs, rememberMs }, createGuard(lastResort(reportError)));
 }
 
 function attach({ clock, consult }: SessionPort, memory: Memory, holds: Holds, guarded: Guard): Attached {

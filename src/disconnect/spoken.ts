@@ -1,3 +1,4 @@
+import { atOnce } from "../ports/guarded.js";
 import type { Details, ErrorInfo } from "./details.js";
 import type { DisconnectReasons, LocalizedText, Reason, Source } from "./disconnect.js";
 import { type BuiltInReason, type Fields, isBuiltIn, rowOf } from "./reasons.js";
@@ -91,7 +92,7 @@ function fromErrorInfo(
   const mapping = own(own(mappings, domain), reason);
   if (typeof mapping === "object") {
     try {
-      return { reason: mapping.reason, source: "detail", fields: { ...mapping.fields(metadata) } };
+      return { reason: mapping.reason, source: "detail", fields: { ...atOnce(mapping.fields(metadata)) } };
     } catch {
       return undefined;
     }

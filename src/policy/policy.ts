@@ -1,6 +1,7 @@
 import { checkDecision } from "#check";
 import type { AppReason, Disconnect, Reason } from "../disconnect/disconnect.js";
 import { type BuiltInReason, vocabulary } from "../disconnect/reasons.js";
+import { atOnce } from "../ports/guarded.js";
 import type { Pause } from "../ports/pause.js";
 import { type Backoff, backoffMs } from "./backoff.js";
 
@@ -107,12 +108,21 @@ function resolve(policy: Policy | undefined, byDefault: ResolvedPolicies[string]
   return given.maxAttempts === undefined ? byDefault : { ...base, ...given };
 }
 
-/** Whether, and when, to reconnect. */
-export function decide(policies: ResolvedPolicies, disconnect: Disconnect, attempt: Attempt): Decision {
+/**
+ * Whether, and when, to reconnect.
+ *
+ * @param failed gets what an async function of the app rejects with, which cannot decide
+ */
+export function decide(
+  policies: ResolvedPolicies,
+  disconnect: Disconnect,
+  attempt: Attempt,
+  failed?: (error: unknown) => void,
+): Decision {
   const { reason, message } = disconnect;
   const policy = policies[reason];
   if (typeof policy === "function") {
-    const decision = policy(disconnect, attempt);
+    const decision = atOnce(policy(disconnect, attempt), failed);
     checkDecision(reason, decision);
     return decision;
   }

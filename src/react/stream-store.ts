@@ -1,6 +1,7 @@
 import { expected } from "#check";
 import type { Disconnect } from "../disconnect/disconnect.js";
 import { disconnectOf } from "../disconnect/error-of.js";
+import { atOnce } from "../ports/guarded.js";
 import { follow as listen } from "../stream/hooks.js";
 
 /** Opens one stream. `signal` aborts when nobody wants it any more: hand it on to the call. */
@@ -109,7 +110,7 @@ export function createStreamStore<M, V>(open: OpenStream<M>, reduce: Reduce<M, V
     run = controller;
     let value = start;
     try {
-      const stream = open(signal);
+      const stream = atOnce(open(signal));
       expected(Boolean(stream?.[Symbol.asyncIterator]), "open", stream, "an AsyncIterable to be returned");
       listen(stream, {
         onGap: ({ missed }) => miss(missed),
@@ -119,7 +120,7 @@ export function createStreamStore<M, V>(open: OpenStream<M>, reduce: Reduce<M, V
         if (signal.aborted) return;
         const before = value;
         try {
-          value = reduce(value, message);
+          value = atOnce(reduce(value, message));
         } catch (error) {
           become(state("failed", value, error)); // without waiting for the stream to end: it may not
           controller.abort();

@@ -1,6 +1,7 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Clock } from "../ports/clock.js";
 import type { ConnectionState } from "../ports/connection-state.js";
+import { answerOf } from "../ports/guarded.js";
 import { createTimer } from "../ports/timer.js";
 
 // Imported as "#connection". A browser hands out no connections: its bundle gets no-connection.ts.
@@ -46,7 +47,7 @@ const stuckMs = 60_000;
 export function connectionOf(inner: Transport, { connection, clock, reportError }: ConnectionOptions): Connection {
   if (!connection) {
     const own = ownOf(inner); // it ends what is lost by itself
-    return { transport: inner, look: () => own?.state() };
+    return { transport: inner, look: () => answerOf(() => own?.state(), reportError) };
   }
   const given = connection;
   const unanswered = new Set<Unanswered>();
@@ -54,13 +55,8 @@ export function connectionOf(inner: Transport, { connection, clock, reportError 
   let verifyingSince: number | undefined;
 
   function look(): ConnectionState | undefined {
-    let state: ConnectionState;
-    try {
-      state = given.state();
-    } catch (error) {
-      reportError(error);
-      return undefined;
-    }
+    const state = answerOf(() => given.state(), reportError);
+    if (state === undefined) return undefined;
     const now = clock.monotonic();
     verifyingSince = state === "verifying" ? (verifyingSince ?? now) : undefined;
     const stuckFor = verifyingSince === undefined ? 0 : now - verifyingSince;

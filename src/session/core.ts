@@ -6,6 +6,7 @@ import { errorOf } from "../disconnect/error-of.js";
 import { isSpoken } from "../disconnect/spoken.js";
 import { event } from "../machine/events.js";
 import type { StreamLabel } from "../machine/stream-label.js";
+import { answerOf } from "../ports/guarded.js";
 import type { SessionStream, StreamHost } from "../stream/host.js";
 import { closedError } from "./closed.js";
 import { type Credentials, createCredentials } from "./credentials.js";
@@ -86,7 +87,10 @@ export function createCore(transport: Transport, settings: Settings): Core {
     ...{ ...settings, transport, refreshed: () => extensions.refreshed() },
     driver: () => driver,
   });
-  const attached = [credentials, ...settings.extensions.map((attach) => attach(port))];
+  const attached = [
+    credentials,
+    ...settings.extensions.map((attach) => answerOf(() => attach(port), reportError) ?? {}),
+  ];
   const extensions = together(attached, reportError);
   const effects = createEffects({
     ...{ streams, credentials, turn: extensions.turn },

@@ -1,5 +1,6 @@
 import { checkTime } from "#check";
 import type { Clock } from "../ports/clock.js";
+import { answerOf, atOnce } from "../ports/guarded.js";
 import { createTimer } from "../ports/timer.js";
 
 /** When credentials end, and when the next are to be got, if that is still to be done. Epoch ms. */
@@ -54,14 +55,11 @@ export function createRenewal({ clock, reportError, expiresAt, due }: RenewalOpt
   let known = read(undefined);
 
   function read(answer: unknown): Expiry | undefined {
-    try {
-      const told =
-        typeof answer === "object" && answer !== null && "expiresAt" in answer ? answer.expiresAt : undefined;
-      return expiryOf(told ?? expiresAt?.(), clock.now(), clock.random());
-    } catch (error) {
-      reportError(error);
-      return undefined;
-    }
+    return answerOf(() => {
+      const told = typeof answer === "object" && answer !== null && "expiresAt" in answer && answer.expiresAt;
+      const endsAt = told || (expiresAt && atOnce(expiresAt(), reportError));
+      return expiryOf(endsAt, clock.now(), clock.random());
+    }, reportError);
   }
 
   function set(next: Expiry | undefined): void {

@@ -6,6 +6,7 @@ import type { Input } from "../machine/input.js";
 import type { Moment, Phase, Rules, State, Waiting } from "../machine/state.js";
 import type { Bucket } from "../policy/rate-limit.js";
 import type { Clock } from "../ports/clock.js";
+import { answerOf, guarded } from "../ports/guarded.js";
 import type { Pause } from "../ports/pause.js";
 import type { SessionStream } from "../stream/host.js";
 
@@ -82,38 +83,39 @@ export interface StepRecord extends Step {
   readonly moment: Moment;
 }
 
-/** Several extensions as one. The first that has an answer gives it. What one of them throws is reported, and no more. */
+/**
+ * Several extensions as one. The first that has an answer gives it. What one of them throws or rejects with is reported, and no
+ * more.
+ */
 export function together(attached: readonly Attached[], reportError: (error: unknown) => void): Required<Attached> {
-  function guarded<T>(ask: () => T): T | undefined {
-    try {
-      return ask();
-    } catch (error) {
-      reportError(error);
-      return undefined;
-    }
-  }
   function first<T>(ask: (each: Attached) => T | undefined): T | undefined {
     for (const each of attached) {
-      const answer = guarded(() => ask(each));
+      const answer = answerOf(() => ask(each), reportError);
       if (answer !== undefined) return answer;
     }
     return undefined;
   }
-  function all<T>(ask: (each: Attached) => T): readonly (T | undefined)[] {
-    return attached.map((each) => guarded(() => ask(each)));
+  function all(tell: (each: Attached) => unknown, failed = reportError): Promise<unknown> {
+    return Promise.all(attached.map((each) => guarded(() => tell(each), failed)));
   }
   return {
     pause: () => first((each) => each.pause?.()),
     watch() {
-      const removals = all((each) => each.watch?.());
+      const removals = attached.map((each) => answerOf(() => each.watch?.(), reportError));
       return () => {
-        for (const remove of removals) guarded(() => remove?.());
+        for (const remove of removals) void guarded(() => remove?.(), reportError);
       };
     },
     recall: (...known) => first((each) => each.recall?.(...known)),
     stepped: (record) => void all((each) => each.stepped?.(record)),
-    turn: (signal) => Promise.all(all((each) => each.turn?.(signal))).then(() => {}),
-    through: (transport) => attached.reduce((inner, each) => each.through?.(inner) ?? inner, transport),
+    async turn(signal) {
+      await all(
+        (each) => each.turn?.(signal),
+        (error) => signal.aborted || reportError(error),
+      );
+    },
+    through: (transport) =>
+      attached.reduce((inner, each) => answerOf(() => each.through?.(inner), reportError) ?? inner, transport),
     refreshed: () => void all((each) => each.refreshed?.()),
     restarted: () => void all((each) => each.restarted?.()),
     closed: () => void all((each) => each.closed?.()),

@@ -75,8 +75,11 @@ interface Options {
   readonly extensions?: readonly Extension[];
   /** Time and chance. @default the system's */
   readonly clock?: Clock;
-  /** Gets what listeners, policy functions and `refresh` throw. @default globalThis.reportError, else console.error */
-  readonly reportError?: (error: unknown) => void;
+  /**
+   * Gets what the app's own functions throw or reject with, where no call of its own fails by it: listeners, policies,
+   * `refresh` and the like. @default globalThis.reportError, else console.error
+   */
+  readonly reportError?: (error: unknown) => unknown;
 }
 
 /** Options of `createSession`. `policies` is optional for as long as the app has no reasons of its own. */
@@ -165,6 +168,21 @@ function fill(options: Options & { readonly policies?: Policies }): Settings {
 
 function isOfStreams(entry: MethodEntry): entry is StreamEntry {
   return "cursor" in entry;
+}
+
+/** Who is told of what an app's own code throws. Never throws. */
+export type Reporter = (error: unknown) => void;
+
+const reporters = new WeakMap<object, Reporter>();
+
+/** From now on a session's failures are told to this one. */
+export function reportTo(session: object, reporter: Reporter): void {
+  reporters.set(session, reporter);
+}
+
+/** Who is told of a session's failures: for an object that is like one, the default. */
+export function reporterOf(session: object): Reporter {
+  return reporters.get(session) ?? lastResort(report);
 }
 
 function report(error: unknown): void {

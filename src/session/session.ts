@@ -3,13 +3,14 @@ import type { ContextValues, StreamResponse, Transport } from "@connectrpc/conne
 import { checkTime, checkWords } from "#check";
 import type { Reason } from "../disconnect/disconnect.js";
 import type { StreamLabel } from "../machine/stream-label.js";
+import { guarded } from "../ports/guarded.js";
 import { methodName } from "../stream/method-name.js";
 import { openStream } from "../stream/stream.js";
 import { createCalls } from "./calls.js";
 import { closedError } from "./closed.js";
 import { createCore } from "./core.js";
 import type { Listener } from "./listeners.js";
-import { checkOptions, type SessionArguments, type SessionOptions } from "./options.js";
+import { checkOptions, reportTo, type SessionArguments, type SessionOptions } from "./options.js";
 import type { Session, SessionControls } from "./types.js";
 
 /**
@@ -75,7 +76,7 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
       const opening = async () => {
         if (refused !== undefined) throw refused;
         const label = core.label(name);
-        labelled?.(label);
+        void guarded(() => labelled?.(label), settings.reportError);
         return openStream(host, call, label, entries.get(name));
       };
       const response = opening();
@@ -91,5 +92,6 @@ export function createSession(transport: Transport, ...[options]: SessionArgumen
     `on${reason.charAt(0).toUpperCase()}${reason.slice(1)}`,
     (listener: Listener<Reason>) => on(reason as Reason, listener),
   ]);
+  reportTo(session, settings.reportError);
   return Object.assign(session, Object.fromEntries(onReasons)) as Session;
 }

@@ -4,6 +4,7 @@ import { undisturbed } from "../disconnect/error-of.js";
 import { attemptAt, attemptOfVerdict } from "../machine/lost.js";
 import type { Moment } from "../machine/state.js";
 import { type Attempt, type Decision, decide, defaultPolicies, type ResolvedPolicies } from "../policy/policy.js";
+import { answerOf } from "../ports/guarded.js";
 import type { SessionStream, StreamHost } from "../stream/host.js";
 import type { Driver } from "./driver.js";
 import type { Attached } from "./extension.js";
@@ -92,17 +93,15 @@ export function decideFirst(
   return decideOrDefault(driver, disconnect, attemptOfVerdict(driver.machine, driver.rules, moment), reportError);
 }
 
-/** A policy function that throws is reported, and the default decides. */
+/** A policy function that throws, or does not answer at once, is reported, and the default decides. */
 export function decideOrDefault(
   { rules }: Driver,
   disconnect: Disconnect,
   attempt: Attempt,
   reportError: (error: unknown) => void,
 ): Decision {
-  try {
-    return decide(rules.policies, disconnect, attempt);
-  } catch (error) {
-    reportError(error);
-    return decide(defaultPolicies as ResolvedPolicies, disconnect, attempt);
-  }
+  return (
+    answerOf(() => decide(rules.policies, disconnect, attempt, reportError), reportError) ??
+    decide(defaultPolicies as ResolvedPolicies, disconnect, attempt)
+  );
 }

@@ -1,5 +1,6 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { checkPosition } from "#check";
+import { atOnce } from "../ports/guarded.js";
 import { createRepeats } from "./repeats.js";
 
 /** An app's `position`, whatever its method's messages are. */
@@ -24,7 +25,7 @@ export interface Positions {
  * they have, a hole after a reopening may be one of them. A new run is known by the app's `run`, else by a message after
  * a reopening that is below the last one and is no repeat. At the very position of the last one it may be a sign of life.
  *
- * @throws TypeError from `take`, if the app's `position` answers with something that is no position
+ * @throws TypeError from `take`, if the app's `position` answers with something that is no position, such as a promise
  */
 export function createPositions(method: DescMethod, position: Position, run: Run | undefined): Positions {
   const repeats = run ? undefined : createRepeats(method.output);
@@ -48,9 +49,9 @@ export function createPositions(method: DescMethod, position: Position, run: Run
       repeats?.reopened(asked);
     },
     take(message) {
-      const at = position(message);
+      const at = atOnce(position(message));
       checkPosition(method, at);
-      const ofRun = run?.(message);
+      const ofRun = atOnce(run?.(message));
       const taken = last === undefined ? 0 : follows(last, at, message, ofRun);
       if (taken === "duplicate") return taken;
       if (taken === "reset") repeats?.forget();

@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethod, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { checkRequest } from "#check";
+import { atOnce } from "../ports/guarded.js";
 import { type Cursor, sameRequest, type Taken } from "./cursor.js";
 import { createPositions, type Position, type Run } from "./positions.js";
 import { copyOf } from "./request.js";
@@ -40,7 +41,7 @@ export function createCursor(method: DescMethod, { position, run, resume, restar
       return missing || duplicate ? { missing, duplicate } : undefined;
     },
     restarts(error) {
-      anew = asked && restart?.(error) === true;
+      anew = asked && atOnce(restart?.(error)) === true;
       return anew;
     },
   };
@@ -53,9 +54,9 @@ function resumedRequests(method: DescMethod, resume: Resume): Cursor["requests"]
     if (first === undefined) return [];
     const request = copyOf(method, first);
     if (!bidi && last === undefined) return [request];
-    const answer = resume(request, last);
+    const answer = atOnce(resume(request, last));
     const messages = (bidi ? [...(answer as Iterable<unknown>)] : [answer]) as MessageInitShape<DescMessage>[];
-    for (const message of messages) checkRequest(method, message);
+    for (const message of messages) checkRequest(method, atOnce(message));
     return messages;
   };
 }
