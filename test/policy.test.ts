@@ -98,8 +98,8 @@ describe("a decision", () => {
     const wide = { ...attempt, windowMs: 8_000 };
     const why = `${reason}: in 4 s, spread over the server's window of 8 s`;
     expect(decide(defaults, disconnect(reason), wide)).toMatchObject({ afterMs: 4_000, why });
-    const patient = resolvePolicies({ [reason]: { maxServerMs: 1_000 } }, builtInReasons);
-    expect(decide(patient, disconnect(reason), wide)).toMatchObject({ afterMs: 500 });
+    const patient = resolvePolicies({ [reason]: { maxServerMs: 6_000 } }, builtInReasons);
+    expect(decide(patient, disconnect(reason), wide)).toMatchObject({ afterMs: 3_000 });
     const second = decide(defaults, disconnect(reason), { ...wide, previousMs: 100 });
     expect(second).toEqual(decide(defaults, disconnect(reason), { ...attempt, previousMs: 100 }));
     expect(decide(defaults, disconnect("maintenance"), wide)).toEqual(
@@ -113,6 +113,17 @@ describe("a decision", () => {
       }),
     );
   });
+
+  test.each([0, -1, -1e15, Number.NaN, 1, 1_000])(
+    "takes its backoff, where a window of %d ms is shorter",
+    (windowMs) => {
+      for (const previousMs of [0, 500]) {
+        const without = { ...attempt, previousMs };
+        const decision = decide(defaults, disconnect("network"), { ...without, windowMs });
+        expect(decision).toEqual(decide(defaults, disconnect("network"), without));
+      }
+    },
+  );
 
   test("lets a server ask for no more than the client's maximum, and for nothing in the past", () => {
     const policies = resolvePolicies({ maintenance: { maxServerMs: 60_000, jitter: "none" } }, builtInReasons);
@@ -282,6 +293,20 @@ describe("the rate limit", () => {
         }
       }),
     );
+  });
+
+  test("lends no more than a burst ahead, and nothing where that is not asked for", () => {
+    let bucket = fullBucket(limit, 0);
+    const taken = (ahead: boolean) => {
+      const { bucket: rest, at } = take(limit, bucket, 0, ahead);
+      if (at === 0) bucket = rest;
+      return at === 0;
+    };
+    const those = (count: number) => Array.from({ length: count });
+    expect(those(limit.burst + 3).filter(() => taken(false))).toHaveLength(limit.burst);
+    expect(those(limit.burst + 3).filter(() => taken(true))).toHaveLength(limit.burst);
+    expect(take(limit, bucket, 0).at).toBe(((limit.burst + 1) * limit.perMs) / limit.burst); // what was lent is paid back
+    expect(take(limit, { tokens: -1e9, at: 0 }, 0)).toEqual(take(limit, bucket, 0)); // nobody owes more
   });
 
   test("refills nothing when the clock is set back", () => {

@@ -46,16 +46,6 @@ export function toText(part: Plan | SharedVerdict): string {
   });
 }
 
-/** What was written by {@link toText}, or `undefined`. What somebody has tampered with may be anything. */
-export function fromText(text: string | null | undefined): Plan | SharedVerdict | undefined {
-  try {
-    const read = JSON.parse(text ?? "", (_, value) => (Number.isFinite(value?.date) ? new Date(value.date) : value));
-    return Number.isFinite(read.at) ? read : undefined;
-  } catch {
-    return undefined; // nothing, or nothing of ours
-  }
-}
-
 /** Names an account without spelling it: 45 bits of a polynomial hash. With a number for the format of what is stored. */
 export function storageName(account: string): string {
   const hash = [...account].reduce((sum, sign) => (sum * 131 + (sign.codePointAt(0) ?? 0)) % 35184372088777, 7);

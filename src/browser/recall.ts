@@ -24,6 +24,9 @@ const staleMs = 120_000;
 /** Each page rounds its clocks in its own way: two times that are so near are the same. */
 const sameMs = 10;
 
+/** Nobody knows for how long a policy that is a function waits at most. */
+const longestMs = 86_400_000;
+
 /** That another tab got through so long ago says nothing about now. */
 const freshMs = 10_000;
 
@@ -41,13 +44,15 @@ export function recall(
   if (phase.status === "ended" || phase.status === "closed") return undefined;
   if (verdict?.disconnect && verdict.at <= wall && wall < heldUntil(verdict.disconnect, verdict, holds)) {
     const { disconnect } = verdict;
+    if (!Object.hasOwn(rules.policies, disconnect.reason)) return undefined; // of another version, or of somebody else
     const why = `${verdict.why} (remembered)`;
     const events = [told(disconnect), event("ended", { disconnect, why })];
     return { phase: { status: "ended", disconnect, why }, bucket: state.bucket, events };
   }
   if (!written || phase.status === "paused") return undefined;
   // Where the wall clock was set back since, it counts as written now.
-  const plan = planMovedBy(now - Math.max(wall, written.at), written);
+  const plan = bounded(planMovedBy(now - Math.max(wall, written.at), written), rules, now);
+  if (!plan) return undefined;
   if (phase.status === "waiting") return withOtherTabs(state, phase, plan, rules, moment);
   const { wait, bucket } = plan;
   if (!first || phase.status !== "healthy" || !wait || wait.until + staleMs < now) {
@@ -58,6 +63,20 @@ export function recall(
   const { disconnect } = wait.outage;
   const outage = { ...wait.outage, told: [disconnect.reason], down: true, gaveUp: false };
   return { phase: { ...rest, status: "waiting", outage, refresh: false }, bucket, events: [told(disconnect)] };
+}
+
+/** A wait is no longer than one that this session could have come to, or `undefined` where it knows no such reason. */
+function bounded(plan: Plan, { policies, rateLimit }: Rules, now: number): Plan | undefined {
+  const { wait } = plan;
+  if (!wait) return plan;
+  const { outage } = wait;
+  const { reason } = outage.disconnect;
+  if (!Object.hasOwn(policies, reason)) return undefined;
+  const policy = policies[reason];
+  const mostMs = typeof policy === "object" ? policy.maxServerMs + policy.maxMs : longestMs;
+  const floorAt = Math.min(outage.floorAt, now + mostMs);
+  const until = Math.min(wait.until, now + mostMs + (rateLimit?.perMs ?? 0));
+  return { ...plan, wait: { ...wait, outage: { ...outage, floorAt }, until } };
 }
 
 /** A session that waits: another tab got through, or has been told to wait for longer, or for less long. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../session/extension.js";
 import type { Guard } from "./guard.js";
-import { fromText, type Known, parts, toText } from "./known.js";
+import { type Known, parts, toText } from "./known.js";
+import { fromText } from "./stored.js";
 
 /** What is known goes on from session to session, also where a browser stores nothing. */
 export interface Memory {
@@ -25,8 +26,8 @@ export function createShelf(memory: Memory, clock: Clock, guarded: Guard): Shelf
   const order = (at = 0) => (at > clock.now() + 1_000 ? 0 : at);
 
   /** The newest counts: what others write reaches the storage of this tab a little later than their message. */
-  function learn(part: keyof Known, text: string | null | undefined): void {
-    const read = fromText(text);
+  function learn(part: keyof Known, text: unknown): void {
+    const read = fromText(part, text);
     if (read && order(read.at) >= order(memory.known[part]?.at)) memory.known = { ...memory.known, [part]: read };
   }
 
@@ -52,8 +53,8 @@ export function createShelf(memory: Memory, clock: Clock, guarded: Guard): Shelf
       const life = new AbortController();
       const open = () => {
         channel = guarded(() => globalThis.BroadcastChannel && new BroadcastChannel(name));
-        channel?.addEventListener("message", ({ data: [part, text] }) => {
-          learn(part, text);
+        channel?.addEventListener("message", ({ data }) => {
+          for (const part of parts) if (data?.[0] === part) learn(part, data[1]);
           changed();
         });
       };

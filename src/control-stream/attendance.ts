@@ -2,10 +2,11 @@ import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { dateFrom } from "../disconnect/border.js";
 import { sessionHeader } from "../disconnect/wire.js";
 import { ControlStreamService, OpenRequestSchema, type OpenResponse } from "../gen/farewell/v1/control_stream_pb.js";
 import { createTimer } from "../ports/timer.js";
-import type { SessionPort } from "../session/extension.js";
+import { createBudget, type SessionPort } from "../session/extension.js";
 import { createHeartbeat } from "./heartbeat.js";
 import { newSessionName } from "./session-name.js";
 import { createSuccession } from "./succession.js";
@@ -41,6 +42,7 @@ const againMs = 60_000; // until it is asked for again where it could not be had
 export function createAttendance(session: SessionPort, wanted: () => boolean): Attendance {
   const { transport, clock } = session;
   const again = createTimer(clock);
+  const budget = createBudget(session.rateLimit);
   const streams = () => [...session.streams];
   const heartbeat = createHeartbeat({ clock, streams }, (dead, silentMs) => {
     stop();
@@ -60,13 +62,22 @@ export function createAttendance(session: SessionPort, wanted: () => boolean): A
       if (wanted()) later(); // no other stream may come to ask
       return answered;
     }
+    if (held(start)) return answered;
     const own = calls.begin();
     if (known === "unasked") known = "asked";
     answered = new Promise((resolve) => void attend(own, resolve).then(resolve));
     return answered;
   }
 
+  /** Whether it has to wait: what is to be done is then done later. */
+  function held(later: () => unknown): boolean {
+    const heldMs = budget(clock.monotonic());
+    if (heldMs > 0) again.start(heldMs, () => void (wanted() && later()));
+    return heldMs > 0;
+  }
+
   function renew(): void {
+    if (calls.there && held(renew)) return;
     if (calls.there) void attend(calls.beginNext(), () => {});
     else if (wanted()) void start();
   }
@@ -172,7 +183,7 @@ function hearEvent(session: SessionPort, event: OpenResponse["event"]): void {
   if (event.case === "notice") {
     const words = wordsFrom(event.value, now);
     const { after } = event.value;
-    if (words) session.announced(words, after && new Date(now + durationMs(after)));
+    if (words) session.announced(words, after && dateFrom(now + durationMs(after)));
   } else if (event.case === "verdict") {
     const words = wordsFrom(event.value, now);
     if (words) session.decided(words);

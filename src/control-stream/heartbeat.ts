@@ -12,6 +12,10 @@ export interface Heartbeat {
 
 const silentBeats = 2.5;
 
+// What a server says of its beats is taken for no less, and no more.
+const fastestMs = 1_000;
+const slowestMs = 86_400_000;
+
 /** `silent` gets the streams that have had no news lately either: the connection is dead for them as well. */
 export function createHeartbeat(
   { clock, streams }: Pick<SessionPort, "clock"> & { readonly streams: () => readonly SessionStream[] },
@@ -21,7 +25,7 @@ export function createHeartbeat(
   let beatMs: number | undefined;
   return {
     every(ms) {
-      beatMs = ms;
+      beatMs = Math.min(Math.max(ms, fastestMs), slowestMs);
     },
     heard() {
       if (beatMs === undefined) return;

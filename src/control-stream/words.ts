@@ -1,3 +1,4 @@
+import { localizedFrom, textFrom } from "../disconnect/border.js";
 import { detailsOf } from "../disconnect/details.js";
 import type { DisconnectInit } from "../disconnect/disconnect.js";
 import { wordsOf } from "../disconnect/spoken.js";
@@ -15,5 +16,7 @@ export function wordsFrom(
     ...(localized ? [{ desc: LocalizedMessageSchema, value: localized }] : []),
   ]);
   const { spoken, localized: text } = wordsOf(details, new Headers(), now);
-  return spoken && ({ ...spoken.fields, reason: spoken.reason, message, localized: text } as DisconnectInit);
+  const { reason, fields } = spoken ?? {};
+  const texts = { message: textFrom(message, true), localized: localizedFrom(text) };
+  return reason && ({ ...fields, reason, ...texts } as DisconnectInit);
 }

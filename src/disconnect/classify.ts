@@ -3,8 +3,9 @@ import { systemClock } from "../ports/clock.js";
 import type { ConnectionState } from "../ports/connection-state.js";
 import type { Pause } from "../ports/pause.js";
 import { httpStatusOf, isLocal, isReplaced } from "./answer.js";
+import { longestText, made } from "./border.js";
 import { detailsOf } from "./details.js";
-import type { Disconnect, DisconnectInit, Reason, Source } from "./disconnect.js";
+import type { Disconnect, DisconnectInit, LocalizedText, Reason, Source } from "./disconnect.js";
 import { hiddenError } from "./hidden-error.js";
 import { fromHttp, fromStatus, fromTransport, type Inferred, inDoubt, isOurs, isTooLarge } from "./inferred.js";
 import { rowOf } from "./reasons.js";
@@ -131,7 +132,7 @@ export function pausedBy(why: Pause): Disconnect {
 /** What no server has to do with. */
 export function local(reason: "network" | "unauthenticated", message: string): Disconnect {
   const common = { localized: undefined, said: false, source: "local", cause: undefined } as const;
-  return { ...fieldsFor(reason, {}), ...common, reason, message };
+  return made(fieldsFor(reason, {}), { ...common, reason, message });
 }
 
 const endOfEndless: Inferred = { reason: "aborted", source: "transport" };
@@ -143,7 +144,8 @@ function infer(
   { retry }: Said,
   { wasOpen, httpStatusMeans = {} }: ClassifyOptions,
 ): Inferred | { readonly reason: Reason; readonly source: "http" } {
-  const { code, rawMessage: text } = error;
+  const { code } = error;
+  const text = error.rawMessage.slice(0, longestText);
   if (isTooLarge(code, text)) return undefined;
   const status = httpStatusOf(text);
   const meant = httpStatusMeans[status];
@@ -165,25 +167,20 @@ function conclude(
   { notice, abortedMeans }: ClassifyOptions,
   code?: number,
 ): Disconnect | undefined {
-  const make = (reason: Reason, source: Source, said: boolean, fields: object, message: string = text) =>
-    ({
-      ...fields,
-      reason,
-      message: shortened(message),
-      localized: words.localized,
-      said,
-      source,
-      cause,
-    }) as Disconnect;
+  const make = (
+    reason: Reason,
+    source: Source,
+    said: boolean,
+    fields: object,
+    message: string = text,
+    localized: LocalizedText | undefined = words.localized,
+  ) => made(fields, { reason, message, localized, said, source, cause });
   const { spoken, retryAt } = words;
   if (spoken) return make(spoken.reason, spoken.source, true, spoken.fields);
   const cut = inferred?.reason === "aborted" || inferred?.reason === "network";
   if (notice && (cut || (code !== undefined && code === rowOf(notice.reason)?.status))) {
     const { reason, message = "", localized, ...fields } = notice;
-    return {
-      ...make(reason, "notice", true, fieldsFor(reason, fields), message),
-      localized: localized ?? words.localized,
-    };
+    return make(reason, "notice", true, fieldsFor(reason, fields), message, localized);
   }
   if (!inferred) return undefined;
   // A status is an answer, and no abort: handlers that throw send one.
@@ -201,11 +198,4 @@ function causesOf(error: unknown): readonly unknown[] {
   const chain: unknown[] = [];
   for (let cause = error; cause instanceof Error && chain.length < 8; cause = cause.cause) chain.push(cause);
   return chain;
-}
-
-const longestMessage = 4096;
-
-function shortened(given: string): string {
-  const text = String(given); // a notice may hold what a server sent
-  return text.length <= longestMessage ? text : `${text.slice(0, longestMessage - 1)}…`;
 }

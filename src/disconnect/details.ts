@@ -7,6 +7,10 @@ import { type BuiltInReason, builtInReasons, vocabulary } from "./reasons.js";
 // The four error details that a client looks at, read by their field numbers: the generated descriptors would be a
 // kilobyte more in every bundle. A test holds this to what the generated code reads.
 
+/** So many details are looked at, of so many bytes each at most: none of ours comes near. The others were not said. */
+const mostDetails = 32;
+const longestDetail = 65_536;
+
 /** What the details of an error say. What cannot be decoded was not said. */
 export interface Details {
   /** `farewell.v1.Disconnect`, of a reason that this version knows. */
@@ -38,7 +42,7 @@ export interface ErrorInfo {
 /** Of each kind, the first that can be decoded and says something. */
 export function detailsOf(details: ConnectError["details"]): Details {
   const all = <T>(type: string, read: (message: Message) => T | undefined): readonly T[] =>
-    [...details].flatMap((detail) => {
+    [...details].slice(0, mostDetails).flatMap((detail) => {
       try {
         const sent = "desc" in detail; // by ourselves: it was on no wire
         if ((sent ? detail.desc.typeName : detail.type) !== type) return [];
@@ -90,6 +94,7 @@ export type Message = readonly (readonly [number: number, value: unknown])[];
 export function messageOf(bytes: unknown): Message {
   const reader = new BinaryReader(bytes as Uint8Array);
   const fields: [number, unknown][] = [];
+  if (reader.len > longestDetail) throw new RangeError();
   while (reader.pos < reader.len) {
     const [number, type] = reader.tag();
     if (type === WireType.LengthDelimited) fields.push([number, reader.bytes()]);

@@ -35,7 +35,7 @@ export type Source =
   | "unknown";
 
 /** What every Disconnect has. */
-interface Common {
+export interface Common {
   /** Human text. Show it to users only where `said` is true. At most 4,096 characters. */
   readonly message: string;
   /** `google.rpc.LocalizedMessage`, if the server sent one: text meant for users, in their language. */

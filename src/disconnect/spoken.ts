@@ -1,4 +1,5 @@
 import { atOnce } from "../ports/guarded.js";
+import { dateFrom, fieldFrom } from "./border.js";
 import type { Details, ErrorInfo } from "./details.js";
 import type { DisconnectReasons, LocalizedText, Reason, Source } from "./disconnect.js";
 import { type BuiltInReason, type Fields, isBuiltIn, rowOf } from "./reasons.js";
@@ -67,7 +68,7 @@ export function wordsOf(details: Details, metadata: Headers, now: number, mappin
 function fromDetail(said: Details["disconnect"], now: number, retryAt: Date | undefined): Spoken | undefined {
   if (!said) return undefined;
   const { reason, code, by, untilMs, retryMs, reserved } = said;
-  const until = untilMs === undefined ? undefined : date(untilMs);
+  const until = untilMs === undefined ? undefined : dateFrom(untilMs);
   return spokenBuiltIn(reason, "detail", { code, by, until, retryAt: later(now, retryMs) ?? retryAt, reserved });
 }
 
@@ -128,7 +129,7 @@ function fieldsIn(
 /** Exactly the fields that belong to `reason`, absent ones as `undefined`. */
 export function fieldsFor(reason: Reason, values: FieldValues): FieldValues {
   const names = rowOf(reason)?.fields;
-  return names ? Object.fromEntries(names.map((name) => [name, values[name]])) : { ...values };
+  return names ? Object.fromEntries(names.map((name) => [name, fieldFrom(values[name])])) : { ...values };
 }
 
 /** An app's own reason, mapped by name alone, has no fields. */
@@ -155,16 +156,8 @@ function firstValue(value: string | null): string | undefined {
   }
 }
 
-const lastDateMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
-const firstDateMs = -62_135_596_800_000; // 0001-01-01, the first google.protobuf.Timestamp
-
-/** Kept within the range of google.protobuf.Timestamp, years 1 to 9999, so that it can be printed and sent on. */
-function date(ms: number): Date | undefined {
-  return Number.isNaN(ms) ? undefined : new Date(Math.min(Math.max(ms, firstDateMs), lastDateMs));
-}
-
 function later(now: number, ms: number | undefined): Date | undefined {
-  return ms === undefined || ms < 0 ? undefined : date(now + ms);
+  return ms === undefined || ms < 0 ? undefined : dateFrom(now + ms);
 }
 
 function wholeNumber(text: string | undefined): number | undefined {
@@ -172,13 +165,13 @@ function wholeNumber(text: string | undefined): number | undefined {
 }
 
 function isoTime(text: string | undefined): Date | undefined {
-  return text === undefined ? undefined : date(Date.parse(text));
+  return text === undefined ? undefined : dateFrom(Date.parse(text));
 }
 
 function httpTime(now: number, text: string | null): Date | undefined {
   const seconds = wholeNumber(firstValue(text));
   if (seconds !== undefined) return later(now, seconds * 1000);
-  return text === null || text.length > 64 || !/\d{4} .*GMT/.test(text) ? undefined : date(Date.parse(text));
+  return text === null || text.length > 64 || !/\d{4} .*GMT/.test(text) ? undefined : dateFrom(Date.parse(text));
 }
 
 /** Read from the server's own words about this client, not from a status. */

@@ -108,7 +108,8 @@ export function lost(state: State, loss: Loss, rules: Rules, moment: Moment): St
     return become(state, { status: "ended", disconnect, why }, [...events, event("ended", { disconnect, why })]);
   }
   const known = told.includes(reason) ? told : [...told, reason];
-  const outage = { ...fallen(before, disconnect, moment), endings, row, told: known };
+  const mostMs = decision.action === "reconnect" ? decision.afterMs : 0;
+  const outage = { ...fallen(before, disconnect, moment, mostMs), endings, row, told: known };
   if (decision.action !== "reconnect" || !reopenable) {
     const why = decision.action !== "reconnect" ? decision.why : `${reason}: this stream is not reopened`;
     const stopped = prober && reopenable ? [stream.id, ...state.queue] : [stream.id];

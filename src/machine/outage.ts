@@ -13,10 +13,10 @@ export function isHealthy(phase: Phase, now: number): boolean {
   return phase.status === "recovering" && phase.healthyAt <= now;
 }
 
-/** The path is down: the outage of before, or a new one. */
-export function fallen(before: Outage | undefined, disconnect: Disconnect, { now, wall }: Moment): Outage {
+/** The path is down: the outage of before, or a new one. The server's time holds no longer than was decided, `mostMs`. */
+export function fallen(before: Outage | undefined, disconnect: Disconnect, { now, wall }: Moment, mostMs = 0): Outage {
   const attempts = before?.attempts ?? 0;
-  const floorMs = dateOf(disconnect) - wall;
+  const floorMs = Math.min(dateOf(disconnect) - wall, mostMs);
   return {
     endings: 0,
     row: undefined,

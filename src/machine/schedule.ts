@@ -32,9 +32,7 @@ export function schedule(
   const state = refresh ? { ...before, credentialsAt: undefined } : before;
   // At least a millisecond: reopening in the tick of the failure crashes Node (connectrpc/connect-es#1768).
   const wantedAt = now + Math.max(1, Math.ceil(finiteMs(afterMs)));
-  const { bucket, at } = isTicket(outage, moment)
-    ? { bucket: state.bucket, at: wantedAt }
-    : taken(state, rules, wantedAt);
+  const { bucket, at } = taken(state, rules, wantedAt, isTicket(outage, moment));
   if (refresh && phase.status !== "refreshing" && at - now <= freshMs) {
     return become(state, { status: "refreshing", outage, askedAt: now, afterMs, why, refund: state.bucket }, events);
   }
@@ -49,7 +47,7 @@ export function schedule(
   return become({ ...state, bucket }, waiting, [...events, reconnecting]);
 }
 
-/** The server keeps this moment free for us: to come later would be worse than to come often. */
+/** The server keeps this moment free for us: to come later would be worse than to use tokens ahead. */
 function isTicket(outage: Outage, moment: Moment): boolean {
   const { disconnect } = outage;
   return "reserved" in disconnect && disconnect.reserved === true && floorMs(outage, moment) >= shortestTicketMs;
@@ -60,8 +58,9 @@ export function taken(
   { bucket }: State,
   { rateLimit }: Rules,
   wantedAt: number,
+  ahead = false,
 ): { readonly bucket: Bucket; readonly at: number } {
-  return rateLimit ? take(rateLimit, bucket, wantedAt) : { bucket, at: wantedAt };
+  return rateLimit ? take(rateLimit, bucket, wantedAt, ahead) : { bucket, at: wantedAt };
 }
 
 /**

@@ -119,7 +119,8 @@ export function decide(
   attempt: Attempt,
   failed?: (error: unknown) => void,
 ): Decision {
-  const { reason, message } = disconnect;
+  const { reason } = disconnect;
+  const message = disconnect.message.replace(/\s+/g, " "); // a sentence for logs has no lines
   const policy = policies[reason];
   if (typeof policy === "function") {
     const decision = atOnce(policy(disconnect, attempt), failed);
@@ -140,11 +141,12 @@ export function decide(
   }
   const delayMs = backoffMs(policy, attempt.ofOutage, attempt.random, attempt.previousMs);
   const at = "retryAt" in disconnect && disconnect.retryAt instanceof Date ? disconnect.retryAt.getTime() : Number.NaN;
-  if (Number.isNaN(at) && attempt.windowMs !== undefined && attempt.previousMs === 0 && isLoss(reason)) {
-    const windowMs = Math.min(attempt.windowMs, maxServerMs);
-    const afterMs = windowMs * attempt.random;
-    const why = `${reason}: in ${seconds(afterMs)}, spread over the server's window of ${seconds(windowMs)}`;
-    return { action: "reconnect", afterMs, why };
+  const windowMs = Math.min(attempt.windowMs ?? 0, maxServerMs);
+  const spreadMs = windowMs * attempt.random;
+  // A window only ever makes a wait longer.
+  if (Number.isNaN(at) && spreadMs > delayMs && attempt.previousMs === 0 && isLoss(reason)) {
+    const why = `${reason}: in ${seconds(spreadMs)}, spread over the server's window of ${seconds(windowMs)}`;
+    return { action: "reconnect", afterMs: spreadMs, why };
   }
   if (Number.isNaN(at)) {
     const why = `${reason}: backoff ${seconds(delayMs)}, ${attempt.number} in a row`;

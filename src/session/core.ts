@@ -58,6 +58,7 @@ export function createCore(transport: Transport, settings: Settings): Core {
     clock,
     reportError,
     headersTimeoutMs: settings.headersTimeoutMs,
+    rateLimit: settings.rules.rateLimit,
     get streams() {
       return streams.values();
     },

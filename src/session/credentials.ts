@@ -3,6 +3,7 @@ import { local } from "../disconnect/classify.js";
 import { errorOf } from "../disconnect/error-of.js";
 import { attemptOfVerdict } from "../machine/lost.js";
 import { needsCredentials } from "../machine/refresh.js";
+import type { Rules } from "../machine/state.js";
 import type { Clock } from "../ports/clock.js";
 import { type Promised, promised } from "../stream/promised.js";
 import { closedError } from "./closed.js";
@@ -39,6 +40,7 @@ export interface CredentialsOptions {
   /** There are new ones. */
   readonly refreshed: () => void;
   readonly driver: () => Driver;
+  readonly rules: Pick<Rules, "rateLimit">;
 }
 
 const signedOut = "unauthenticated: signed out";
@@ -46,7 +48,8 @@ const signedOut = "unauthenticated: signed out";
 export function createCredentials(options: CredentialsOptions): Credentials {
   const { clock, reportError, driver, refresh = none } = options;
   const refresher = createRefresher({ ...options, refresh, answered });
-  const renewal = createRenewal({ ...options, due: () => driver().feed({ type: "refresh due" }) });
+  const { rateLimit } = options.rules;
+  const renewal = createRenewal({ ...options, rateLimit, due: () => driver().feed({ type: "refresh due" }) });
   let gate: Promised<void> | undefined;
   let generation = 0;
   let waitMs = 0; // after the last failure

@@ -1,4 +1,5 @@
 import { checkTime } from "#check";
+import { perTokenMs, type RateLimit } from "../policy/rate-limit.js";
 import type { Clock } from "../ports/clock.js";
 import { answerOf, atOnce } from "../ports/guarded.js";
 import { createTimer } from "../ports/timer.js";
@@ -9,21 +10,22 @@ interface Expiry {
   readonly renewAt: number | undefined;
 }
 
-/** Not more often than this, whatever a wrong clock makes of a time. */
+/** Not more often than this, where there is no rate limit, whatever a wrong clock makes of a time. */
 const leastMs = 1_000;
 
 /**
  * The next are got when three quarters to nine tenths of the time is over: with jitter, for many may have signed in together.
  * A time that has passed says nothing: the clock of this device may be wrong.
  *
+ * @param paceMs not more often than this
  * @param expiresAt a Date, or anything else where none is known
  * @throws TypeError that says what it is, where options are checked
  */
-function expiryOf(expiresAt: unknown, now: number, random: number): Expiry | undefined {
+function expiryOf(expiresAt: unknown, paceMs: number, now: number, random: number): Expiry | undefined {
   checkTime("expiresAt", expiresAt);
   const leftMs = expiresAt instanceof Date ? expiresAt.getTime() - now : 0;
   if (!(leftMs > 0)) return undefined;
-  return { endsAt: now + leftMs, renewAt: now + Math.max(leastMs, leftMs * (0.75 + 0.15 * random)) };
+  return { endsAt: now + leftMs, renewAt: now + Math.max(paceMs, leftMs * (0.75 + 0.15 * random)) };
 }
 
 /** What is known of the end of the credentials of now: the next are due ahead of it. */
@@ -45,11 +47,14 @@ export interface RenewalOptions {
   readonly reportError: (error: unknown) => void;
   /** What the app knows, where `refresh` has not said it. */
   readonly expiresAt: (() => Date | undefined) | undefined;
+  /** The next are not got more often than it lets attempts go out. */
+  readonly rateLimit: RateLimit | undefined;
   /** It is time for the next. */
   readonly due: () => void;
 }
 
-export function createRenewal({ clock, reportError, expiresAt, due }: RenewalOptions): Renewal {
+export function createRenewal({ clock, reportError, expiresAt, rateLimit, due }: RenewalOptions): Renewal {
+  const paceMs = rateLimit ? perTokenMs(rateLimit) : leastMs;
   const timer = createTimer(clock);
   let watched = false;
   let known = read(undefined);
@@ -58,7 +63,7 @@ export function createRenewal({ clock, reportError, expiresAt, due }: RenewalOpt
     return answerOf(() => {
       const told = typeof answer === "object" && answer !== null && "expiresAt" in answer && answer.expiresAt;
       const endsAt = told || (expiresAt && atOnce(expiresAt(), reportError));
-      return expiryOf(endsAt, clock.now(), clock.random());
+      return expiryOf(endsAt, paceMs, clock.now(), clock.random());
     }, reportError);
   }
 

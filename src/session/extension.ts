@@ -4,7 +4,7 @@ import type { Step } from "../machine/effect.js";
 import type { SessionEvent } from "../machine/events.js";
 import type { Input } from "../machine/input.js";
 import type { Moment, Phase, Rules, State, Waiting } from "../machine/state.js";
-import type { Bucket } from "../policy/rate-limit.js";
+import type { Bucket, RateLimit } from "../policy/rate-limit.js";
 import type { Clock } from "../ports/clock.js";
 import { answerOf, guarded } from "../ports/guarded.js";
 import type { Pause } from "../ports/pause.js";
@@ -14,6 +14,7 @@ import type { SessionStream } from "../stream/host.js";
 export { event } from "../machine/events.js";
 export { floorMs, movedBy, recovering } from "../machine/outage.js";
 export type { Outage } from "../machine/state.js";
+export { createBudget } from "../policy/rate-limit.js";
 export type { Bucket, Clock, Moment, Pause, Phase, Rules, SessionEvent, SessionStream, State, Waiting };
 
 /**
@@ -30,6 +31,8 @@ export interface SessionPort {
   readonly streams: Iterable<SessionStream>;
   /** How long the app wants to wait for headers. */
   readonly headersTimeoutMs: number | undefined;
+  /** For its calls: within it, an extension may call as often as the session does. */
+  readonly rateLimit: RateLimit | undefined;
   readonly reportError: (error: unknown) => void;
   /** What `pause` answers may have changed, or the connection may have been lost. */
   look(): void;

@@ -37,8 +37,12 @@ export function createNotices({ clock, noticeTtlMs, mappings, ...means }: Notice
     notice = { announced, at, ofStreamsBefore };
   };
   return {
-    announce: (words, at) =>
-      remember(words, clock.monotonic() + (at ? Number(at) - clock.now() : 0), Number.POSITIVE_INFINITY),
+    announce(words, at) {
+      const now = clock.monotonic();
+      // That credentials end says nothing of a stream that may have others.
+      const before = words.reason === "unauthenticated" ? now : Number.POSITIVE_INFINITY;
+      remember(words, now + (at ? Number(at) - clock.now() : 0), before);
+    },
     decide: (words) => remember(words, clock.monotonic(), clock.monotonic()),
     forget() {
       notice = undefined;

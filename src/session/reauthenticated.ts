@@ -1,6 +1,8 @@
 import { clone, create, type DescMessage, type DescMethodUnary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { checkUnary } from "#check";
+import type { Rules } from "../machine/state.js";
+import { createBudget } from "../policy/rate-limit.js";
 import type { Clock } from "../ports/clock.js";
 import { methodName } from "../stream/method-name.js";
 import { deadlineOf, heed } from "../stream/stream.js";
@@ -32,6 +34,8 @@ interface Luck {
   vain: number;
   /** No call asks before; by the clock that is never set. */
   quietUntil: number;
+  /** A server that refuses every other call is not asked for credentials each time. */
+  readonly heldMs: (now: number) => number;
 }
 
 const lucks = new WeakMap<object, Luck>();
@@ -53,9 +57,10 @@ async function retry(call: UnaryCall, host: RetryHost): Promise<UnaryResponse> {
   } catch (error) {
     // Who has waited for new credentials was refused with those.
     if (waits || !driver.rules.canRefresh || login !== host.login || !isUnauthenticated(error)) throw error;
-    const luck = luckOf(credentials);
+    const luck = luckOf(credentials, driver.rules);
     if (generation === credentials.generation) {
-      if (luck.quietUntil > clock.monotonic()) throw error;
+      const underway = credentials.wait() !== undefined;
+      if (luck.quietUntil > clock.monotonic() || (!underway && luck.heldMs(clock.monotonic()) > 0)) throw error;
       await renewal(call, deadline, host);
       if (generation === credentials.generation) {
         blame(luck, clock);
@@ -90,8 +95,8 @@ function renewal(
   }).finally(() => life.abort());
 }
 
-function luckOf(credentials: object): Luck {
-  const luck = lucks.get(credentials) ?? { vain: 0, quietUntil: 0 };
+function luckOf(credentials: object, { rateLimit }: Rules): Luck {
+  const luck = lucks.get(credentials) ?? { vain: 0, quietUntil: 0, heldMs: createBudget(rateLimit) };
   lucks.set(credentials, luck);
   return luck;
 }
