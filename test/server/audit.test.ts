@@ -1,9 +1,10 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { createClient } from "@connectrpc/connect";
+import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { createAudit } from "../../src/server/audit/audit.js";
-import { channels, type Logger } from "../../src/server/index.js";
+import { loggable } from "../../src/server/audit/loggable.js";
+import { AdminService, adminService, channels, type Logger } from "../../src/server/index.js";
 import { openVenue } from "./venue.js";
 
 /** Everything that is published on our channels until the test ends. */
@@ -200,4 +201,60 @@ test("nothing secret is written down or published: no header, no token", async (
   await clock.settle();
   expect(lines.length).toBeGreaterThan(4);
   expect(lines.filter((line) => /s3cr3t|bearer|authorization/i.test(line))).toEqual([]);
+});
+
+describe("a log line", () => {
+  const nasty = "eve\r\nINFO forged\u001b[31m\u009b2J\u0000";
+  /** As a logger for people writes it: nothing is escaped. */
+  const plain = (lines: string[]): Logger => {
+    const shown = (value: unknown): unknown =>
+      typeof value === "object" && value !== null
+        ? Object.entries(value).map(([name, entry]) => `${name}=${shown(entry)}`)
+        : value;
+    const write = (fields: object, message: string) => void lines.push(`${message} ${shown(fields)}`);
+    return { debug: write, info: write, warn: write, error: write };
+  };
+
+  test("holds no control character of what a user, an admin or a command says, and no text without end", async () => {
+    const lines: string[] = [];
+    const { bouncer, clock, enter } = openVenue({ logger: plain(lines) });
+    enter({ user: nasty, session: nasty, tags: [nasty] });
+    await clock.settle();
+    const words = { code: nasty, message: `${nasty}${"x".repeat(10_000_000)}` };
+    await bouncer.kick({ user: nasty }, words, { by: nasty, note: nasty });
+    await bouncer.ban({ user: nasty }, words, { by: nasty });
+    enter({ user: nasty });
+    await clock.settle();
+    expect(lines.length).toBeGreaterThanOrEqual(4);
+    for (const line of lines) {
+      expect(line).not.toMatch(/\p{Cc}/u);
+      expect(line.length).toBeLessThan(10_000);
+    }
+    expect(lines.some((line) => line.includes("eve  INFO forged [31m"))).toBe(true);
+  });
+
+  test("of an admin's call holds no control character of the name that authorize gives", async () => {
+    const lines: string[] = [];
+    const { bouncer } = openVenue({ logger: plain(lines) });
+    const { list, lift } = createClient(
+      AdminService,
+      createRouterTransport(({ service }) => service(AdminService, adminService(bouncer, { authorize: () => nasty }))),
+    );
+    await list({ selector: { user: nasty } });
+    await lift({ selector: { user: "ann" }, note: nasty });
+    expect(lines.length).toBeGreaterThanOrEqual(2);
+    for (const line of lines) expect(line).not.toMatch(/\p{Cc}/u);
+  });
+
+  test("keeps errors, dates and numbers as they are", () => {
+    const at = new Date(0);
+    const err = new Error("two\nlines");
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    const logged = loggable({ at, err, n: 1, none: undefined, circle, many: Array(5_000).fill(1) }) as {
+      readonly many: readonly unknown[];
+    };
+    expect(logged).toMatchObject({ at, err, n: 1, none: undefined });
+    expect(logged.many).toHaveLength(1_000);
+  });
 });
