@@ -12,6 +12,7 @@ import { createClient, disconnectOf, method } from "../../src/index.js";
 import { toConnectError } from "../../src/server/index.js";
 import { createFakeClock } from "../../src/testing/index.js";
 import { collect } from "../in-memory.js";
+import { someOf } from "../runs.js";
 import { type ClientName, clients } from "./clients.js";
 import { leaveNothing, patience } from "./leave-nothing.js";
 import { read, sessionAtServer, twoThenSilence } from "./session-at.js";
@@ -21,7 +22,7 @@ import { read, sessionAtServer, twoThenSilence } from "./session-at.js";
 const own = leaveNothing();
 const names = Object.keys(clients) as ClientName[];
 
-describe.each(names)("to %s,", (name) => {
+describe.each(someOf(names, 1))("to %s,", (name) => {
   const client = clients[name];
 
   test.each([

@@ -2,6 +2,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { createClient, method, reauthenticated } from "../../src/index.js";
+import { someOf } from "../runs.js";
 import { type ClientName, clients } from "./clients.js";
 import { leaveNothing, patience } from "./leave-nothing.js";
 import { sessionAtServer } from "./session-at.js";
@@ -10,7 +11,7 @@ import { sessionAtServer } from "./session-at.js";
 
 const own = leaveNothing();
 
-describe.each(Object.keys(clients) as ClientName[])("to %s,", (name) => {
+describe.each(someOf(Object.keys(clients) as ClientName[], 2))("to %s,", (name) => {
   test("streams and unary calls outlive tokens that rotate: none is renewed twice, and nothing is lost", async () => {
     let current = 1; // the only one that counts, unless it has ended
     let ended = false;

@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { disconnectOf } from "../../../src/index.js";
 import { memoryStore, type Report, type Store } from "../../../src/server/index.js";
 import { collect } from "../../in-memory.js";
+import { someOf } from "../../runs.js";
 import { leaveNothing, patience } from "../../wire/leave-nothing.js";
 import { startRelay } from "../../wire/relay.js";
 import { annInside, login, nobodyLeft } from "./guest.js";
@@ -21,7 +22,7 @@ function expectSettled({ matched, told, left }: Report): void {
   expect([matched, told + left]).toEqual([1, 1]);
 }
 
-describe.each(pairs)("through %s, to %s,", (mount, client) => {
+describe.each(someOf(pairs, 1))("through %s, to %s,", (mount, client) => {
   test("a server that stops in the tick of a kick still tells it", async () => {
     const { server, bouncer, end } = await annInside(own, mount, client, { session });
     const report = bouncer.kick(user, words);

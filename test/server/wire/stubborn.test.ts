@@ -5,6 +5,7 @@ import type { ChatService } from "../../../examples/gen/chat/v1/chat_pb.js";
 import { disconnectOf } from "../../../src/index.js";
 import { verdictOf } from "../../../src/server/index.js";
 import { collect } from "../../in-memory.js";
+import { someOf } from "../../runs.js";
 import { sinceConnect23 } from "../../wire/connect-version.js";
 import { leaveNothing, patience } from "../../wire/leave-nothing.js";
 import { annInside, login, nobodyLeft } from "./guest.js";
@@ -29,7 +30,7 @@ const plain = pairs.filter(([mount]) => mount.startsWith("connect-node"));
 const talkers = plain.filter(([, client]) => client.startsWith("node h2"));
 const uploaders = plain.filter(([, client]) => client.startsWith("node"));
 
-describe.each(pairs)("through %s, to %s,", (mount, client) => {
+describe.each(someOf(pairs, 2))("through %s, to %s,", (mount, client) => {
   test("a reader that does not read is cut, and hears at the door why", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {}); // Connect tells of each HTTP/2 stream that is reset under it
     // More than all buffers on the way hold, and over HTTP/2 less than a session of Node's may.

@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { type DrainOnReport, drainOn, type Signal } from "../../../src/server/index.js";
+import { someOf } from "../../runs.js";
 import { leaveNothing, patience } from "../../wire/leave-nothing.js";
 import { login } from "./guest.js";
 import { pairs, startGuardedServer } from "./servers.js";
@@ -9,7 +10,7 @@ import { pairs, startGuardedServer } from "./servers.js";
 const own = leaveNothing();
 const signal: Signal = "SIGUSR2"; // which nothing else in this process listens to
 
-test.each(pairs)(
+test.each(someOf(pairs, 4))(
   "through %s, to %s, a unary call at a signal is answered, though all is cut right after the drain",
   async (mount, client) => {
     const answers: (() => void)[] = [];
