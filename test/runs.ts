@@ -1,5 +1,5 @@
 /** Whether all runs are made, as `.ci/run` does, or a part of those that differ little, which is enough while one works. */
-const all = process.env.FAREWELL_RUNS === "all";
+export const all = process.env.FAREWELL_RUNS === "all";
 
 /** How many of so many random runs are to be made. */
 export function runsOf(count: number): number {

@@ -13,6 +13,7 @@ import type { Counts } from "./audit/counters.js";
 import { createDrain, type Drain } from "./drain/drain.js";
 import type { DrainOptions } from "./drain/options.js";
 import type { AdmittedStream, Stream } from "./inside/admitted-stream.js";
+import { mendAuthority } from "./inside/authority.js";
 import { createAway } from "./inside/away.js";
 import { createPendingCalls } from "./inside/pending.js";
 import { rawRequestKey, rawRequestOf } from "./inside/raw-stream.js";
@@ -55,7 +56,8 @@ export interface Bouncer extends Commands {
   readonly interceptor: Interceptor;
   /**
    * For `contextValues`, of connect-node, fastify or express. Without it, addresses are not known, nothing can be reset,
-   * and a stream counts as told when its end was handed to Connect.
+   * a stream counts as told when its end was handed to Connect, and a request with a `Host` that no URL can hold ends the
+   * process, for Connect throws in Node's own event. With it, such a host is read as `unknown.invalid`.
    */
   contextValues(request: object): ContextValues;
 
@@ -162,7 +164,11 @@ export function createBouncer(options: BouncerOptions): Bouncer {
         hooks.release(admitted);
       },
     }),
-    contextValues: (request) => createContextValues().set(rawRequestKey, rawRequestOf(request)),
+    contextValues(request) {
+      const raw = rawRequestOf(request);
+      if (raw) mendAuthority(raw);
+      return createContextValues().set(rawRequestKey, raw);
+    },
     list: (selector = everybody) => registry.find(checkSelector(selector)).map(({ stream }) => stream),
     count: (selector = everybody) =>
       selector === everybody ? registry.size : registry.find(checkSelector(selector)).length,

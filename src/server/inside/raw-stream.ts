@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
@@ -21,7 +21,9 @@ export interface RawStream {
 }
 
 /** The request of Node's server, or of a framework that wraps it (fastify, express). */
-export type RawRequest = IncomingMessage | { readonly stream: ServerHttp2Stream };
+export type RawRequest =
+  | IncomingMessage
+  | { readonly stream: ServerHttp2Stream; readonly headers?: IncomingHttpHeaders; readonly authority?: string };
 
 export const rawRequestKey: ContextKey<RawRequest | undefined> = createContextKey<RawRequest | undefined>(undefined, {
   description: "farewell: the request of Node's server",

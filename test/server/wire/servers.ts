@@ -1,13 +1,8 @@
 import { once } from "node:events";
-import { createServer, type RequestListener, type ServerResponse } from "node:http";
-import { createServer as createHttp2Server, type Http2ServerResponse } from "node:http2";
-import type { AddressInfo, Server, Socket } from "node:net";
-import type { ConnectRouterOptions, ServiceImpl } from "@connectrpc/connect";
-import { expressConnectMiddleware } from "@connectrpc/connect-express";
-import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import { type ConnectNodeAdapterOptions, connectNodeAdapter } from "@connectrpc/connect-node";
-import express from "express";
-import { fastify } from "fastify";
+import type { ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { ChatService } from "../../../examples/gen/chat/v1/chat_pb.js";
 import {
   AdminService,
@@ -23,51 +18,10 @@ import {
 } from "../../../src/server/index.js";
 import { type ClientName, clients } from "../../wire/clients.js";
 import { clock, patience } from "../../wire/leave-nothing.js";
-import type { HttpVersion } from "../../wire/script.js";
 import { over } from "../../wire/session-at.js";
+import { type MountName, type MountOptions, mounts } from "./mounts.js";
 
-type Options = ConnectRouterOptions & Pick<ConnectNodeAdapterOptions, "routes"> & Pick<Bouncer, "contextValues">;
-
-/** A server that listens on 127.0.0.1, and what stops it from listening. */
-interface Mounted {
-  readonly server: Server;
-  stop(): unknown;
-}
-
-/** Every way to mount Connect on Node. */
-export const mounts = {
-  "connect-node h2": {
-    httpVersion: "2",
-    mount: (options) => listening(createHttp2Server(connectNodeAdapter(options))),
-  },
-  "connect-node h1": { httpVersion: "1.1", mount: (options) => listening(createServer(connectNodeAdapter(options))) },
-  "fastify h2": {
-    httpVersion: "2",
-    async mount(options) {
-      const app = fastify({ http2: true });
-      await app.register(fastifyConnectPlugin, options);
-      await app.listen({ host: "127.0.0.1", port: 0 });
-      return { server: app.server, stop: () => app.close() };
-    },
-  },
-  "fastify h1": {
-    httpVersion: "1.1",
-    async mount(options) {
-      const app = fastify();
-      await app.register(fastifyConnectPlugin, options);
-      await app.listen({ host: "127.0.0.1", port: 0 });
-      return { server: app.server, stop: () => app.close() };
-    },
-  },
-  "express h1": {
-    httpVersion: "1.1",
-    mount: (options) => listening(createServer(express().use(expressConnectMiddleware(options)) as RequestListener)),
-  },
-} as const satisfies {
-  readonly [name: string]: { readonly httpVersion: HttpVersion; mount(options: Options): Promise<Mounted> };
-};
-
-export type MountName = keyof typeof mounts;
+export type { MountName } from "./mounts.js";
 
 /** Every mount with every client that speaks its version of HTTP. */
 export const pairs = (Object.keys(mounts) as MountName[]).flatMap((mount) =>
@@ -117,7 +71,7 @@ export async function startGuardedServer(
     forceAfterMs: patience.timeout, // only who cannot be told at all is cut
     ...options,
   });
-  const { server, stop } = await mounts[name].mount({
+  const connect: MountOptions = {
     acceptCompression: [], // big messages are to be big on the wire
     interceptors: [bouncer.interceptor],
     contextValues: bouncer.contextValues,
@@ -137,7 +91,8 @@ export async function startGuardedServer(
       router.service(ControlStreamService, controlStreamService(bouncer));
       router.service(AdminService, adminService(bouncer, { authorize }));
     },
-  });
+  };
+  const { server, stop } = await mounts[name].mount(connect, {});
   const sockets = new Set<Socket>();
   const open = new Set<ServerResponse | Http2ServerResponse>();
   let requests = 0;
@@ -174,10 +129,4 @@ export async function startGuardedServer(
 
 function unsentOf(response: ServerResponse | Http2ServerResponse): number {
   return "stream" in response ? response.stream.writableLength : response.writableLength;
-}
-
-async function listening(server: Server): Promise<Mounted> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return { server, stop: () => server.close() };
 }
