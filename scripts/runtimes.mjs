@@ -47,7 +47,7 @@ function install() {
 
 /** Plain JavaScript that every runtime reads; the package itself stays as it was built. */
 async function bundle() {
-  const built = { path: pathToFileURL("dist/index.js").href, external: true };
+  const built = (path) => ({ path: pathToFileURL(path).href, external: true });
   await build({
     entryPoints: [join(folder, "client.ts"), join(folder, "stage.ts")],
     outdir: join(folder, "dist"),
@@ -57,7 +57,15 @@ async function bundle() {
     target: "es2022",
     packages: "external",
     logLevel: "warning",
-    plugins: [{ name: "as-built", setup: ({ onResolve }) => onResolve({ filter: /^farewell$/ }, () => built) }],
+    plugins: [
+      {
+        name: "as-built",
+        setup({ onResolve }) {
+          onResolve({ filter: /^farewell$/ }, () => built("dist/index.js"));
+          onResolve({ filter: /^farewell\/node$/ }, () => built("dist/node/index.js"));
+        },
+      },
+    ],
   });
 }
 

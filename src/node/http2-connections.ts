@@ -46,11 +46,12 @@ export function createConnections({ maxConnections, ...given }: ConnectionsOptio
   let lastError: Error | undefined;
   let closed = false;
 
-  const full = () => connections.size >= maxConnections;
+  const taking = () => [...connections].filter(({ takes }) => takes);
+  const full = () => taking().length >= maxConnections;
 
   function open(): Http2Connection {
     const watcher: Http2Watcher = {
-      spare: () => [...connections].some((other) => other !== connection && other.takes),
+      spare: () => taking().some((other) => other !== connection),
       tooManyPings() {
         pingIntervalMs = Math.max(2 * pingIntervalMs, grpcPingIntervalMs);
       },
@@ -66,10 +67,10 @@ export function createConnections({ maxConnections, ...given }: ConnectionsOptio
 
   /** The oldest one with room, so that the younger ones come to rest. */
   function choose(): Http2Connection {
-    const taking = [...connections].filter(({ takes }) => takes);
-    const found = taking.find(({ room }) => room > 0);
+    const all = taking();
+    const found = all.find(({ room }) => room > 0);
     if (found) return found;
-    const least = taking.sort((a, b) => a.load - b.load)[0];
+    const [least] = all.sort((a, b) => a.load - b.load);
     return least && full() ? least : open();
   }
 

@@ -9,6 +9,8 @@ export interface Difference {
   readonly acts: RegExp;
   /** `never raised`: it would bring the runtime down. */
   readonly reasons: readonly Answer[] | "never raised";
+  /** So is it over the transport of farewell/node. */
+  readonly ours?: true;
   /** The order of events decides whether it is seen. */
   readonly sometimes?: true;
 }
@@ -22,10 +24,17 @@ export const differences: readonly Difference[] = [
     reasons: ["aborted"],
   },
   // What was received before the end of a connection is thrown away.
-  { runtime: "Deno", on: h2, acts: /then TCP RST|then status/, reasons: ["network", "aborted"], sometimes: true },
+  {
+    runtime: "Deno",
+    on: h2,
+    acts: /then TCP RST|then status/,
+    reasons: ["network", "aborted"],
+    sometimes: true,
+    ours: true,
+  },
   // A connection that is closed as soon as it is made: connect-node's Http2SessionManager.connect() never comes to rest.
   { runtime: "Deno", on: h2, acts: /^(FIN|TCP RST), on-connect$/, reasons: "never raised" },
   // fetch tells no code, so a certificate or a protocol that does not fit is not told from a path that failed.
   { runtime: "Deno", on: connectWeb, acts: /^(no TLS|self-signed)$/, reasons: ["network"] },
-  { runtime: "Bun", on: h2, acts: /^RST 14,/, reasons: [undefined] },
+  { runtime: "Bun", on: h2, acts: /^RST 14,/, reasons: [undefined], ours: true },
 ];

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { classify, createClient, createSession, type Evidence, method, type Reason } from "farewell";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
-import { type Client, linkTo } from "../wire/clients.js";
+import type { Link } from "../wire/clients.js";
 import type { Ending } from "../wire/endings/ending.js";
 import { watch } from "../wire/watch.js";
 
@@ -18,20 +18,23 @@ export interface Seen {
 }
 
 /** Raises an act twice: for Connect's own client, and for a session whose policies all say "stop". */
-export async function raise(client: Client, addressOf: () => Promise<string>, patienceMs: number): Promise<Seen> {
+export async function raise(
+  linkTo: (address: string) => Link,
+  addressOf: () => Promise<string>,
+  patienceMs: number,
+): Promise<Seen> {
   const impatient = new AbortController();
   const given = sleep(patienceMs, undefined, { signal: impatient.signal }).catch(() => undefined);
-  const bare = await Promise.race([watch(linkTo(await addressOf(), client)), given]);
+  const bare = await Promise.race([watch(linkTo(await addressOf())), given]);
   impatient.abort();
-  const told = await tellingOf(client, await addressOf(), patienceMs);
+  const told = await tellingOf(linkTo(await addressOf()), patienceMs);
   if (!bare) return { outcome: "hangs", reason: undefined, words: "", ...told };
   const { evidence } = bare;
   const outcome = "error" in evidence ? "throws" : "ends";
   return { outcome, reason: classify(evidence)?.reason, words: wordsOf(evidence), ...told };
 }
 
-async function tellingOf(client: Client, address: string, patienceMs: number) {
-  const { transport, connection } = linkTo(address, client);
+async function tellingOf({ transport, connection }: Link, patienceMs: number) {
   using session = createSession(transport, {
     connection: { state: () => connection() ?? "open" },
     headersTimeoutMs: patienceMs,
