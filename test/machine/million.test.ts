@@ -7,6 +7,7 @@ import { begin, type Moment, type Rules, type State } from "../../src/machine/st
 import { step } from "../../src/machine/step.js";
 import { wakeAt } from "../../src/machine/wake-at.js";
 import { decide, resolvePolicies } from "../../src/policy/policy.js";
+import { pick, seeded } from "../seeded.js";
 import { disconnect, label, now as start, wall } from "./states.js";
 
 // A million inputs, at random but from a seed, as a session can have them: only who has been let go can be lost or opened.
@@ -15,17 +16,6 @@ import { disconnect, label, now as start, wall } from "./states.js";
 const steps = 1_000_000;
 const hour = 3_600_000;
 const walkLength = 500; // then another session begins, with other rules
-
-/** Numbers in [0, 1) from a seed (mulberry32, by Tommy Ettinger; public domain). */
-function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Walk {
   readonly rules: Rules;
@@ -46,8 +36,6 @@ interface Walk {
   filledAt: number;
   readonly seen: Map<string, number>;
 }
-
-const pick = <T>(random: () => number, from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
 
 function begun(seed: number, seen: Map<string, number>): Walk {
   const random = seeded(seed);
