@@ -238,6 +238,26 @@ describe("policies from outside", () => {
   });
 });
 
+test("policies from outside that are wrong are named, in a message that can be logged", () => {
+  const long = "x".repeat(5_000_000);
+  const deep = JSON.parse(`${'{"a":'.repeat(2_000)}1${"}".repeat(2_000)}`);
+  for (const policies of [
+    ...[{ [long]: {} }, { network: { [long]: 1 } }, { network: long }, { network: { jitter: long } }],
+    ...[{ network: { initialMs: deep } }, { network: Array(1_000_000).fill("stop") }, { network: { maxMs: [long] } }],
+    JSON.parse('{"__proto__":{"network":"stop"}}'),
+    JSON.parse('{"network":{"maxMs":1e400}}'),
+  ]) {
+    let message = "";
+    try {
+      parsePolicies(policies);
+    } catch (error) {
+      message = error instanceof TypeError ? error.message : "";
+    }
+    expect(message).toMatch(/^policies\./);
+    expect(message.length).toBeLessThan(1_000);
+  }
+});
+
 describe("a wait", () => {
   test.each([0, 1, 0.5, 2 ** 40])("of %d ms is waited for as it is", (ms) => {
     expect(finiteMs(ms)).toBe(ms);

@@ -3,10 +3,13 @@ export function invalid(option: string, value: unknown, expected: string): TypeE
   return new TypeError(`${option}: expected ${expected}, got ${shown(value)}`);
 }
 
+/** As much of a value, or of a name, as a message needs: it may have come from outside. */
+const longestShown = 200;
+
 function shown(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null)
-    return typeof value === "string" ? JSON.stringify(value) : String(value);
+    return typeof value === "string" ? JSON.stringify(value.slice(0, longestShown)) : String(value);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "an invalid Date" : value.toISOString();
   try {
     return JSON.stringify(value).slice(0, 80);
@@ -34,7 +37,7 @@ export function objectOf(
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(option, value, "an object");
   for (const key of Object.keys(value)) {
     if (known && !known.includes(key))
-      throw new TypeError(`${option}.${key}: unknown; expected one of ${known.join(", ")}`);
+      throw new TypeError(`${option}.${key.slice(0, longestShown)}: unknown; expected one of ${known.join(", ")}`);
   }
   return value as { readonly [key: string]: unknown };
 }
