@@ -39,7 +39,7 @@ export interface BouncerOptions {
   readonly logins?: { readonly max: number; readonly whenFull?: "newest-wins" | "oldest-wins" };
   /** How often one user, and one address, may open a stream. @default no bound */
   readonly rateLimits?: { readonly perUser?: RateLimit; readonly perAddress?: RateLimit };
-  /** The address that `perAddress` counts by, for servers behind a proxy; called before `identify`. May be async. @default the peer's */
+  /** The address that `perAddress` counts by, and by which `acceptPerSecond` is shared, for servers behind a proxy; called before `identify`. May be async. @default the peer's */
   readonly addressOf?: (call: IncomingCall) => Awaitable<string | undefined>;
   /**
    * How many streams a second are let in, and the span over which clients are asked to spread their return after a crash:

@@ -10,7 +10,7 @@ describe("an acceptor", () => {
     const accept = createAcceptor(10, 60_000, start);
     const inside = (from: number, to: number) => {
       let count = 0;
-      for (let ms = from; ms < to; ms++) if (!accept(start + ms, 0.5)) count++;
+      for (let ms = from; ms < to; ms++) if (!accept.take(start + ms, 0.5)) count++;
       return count;
     };
     expect(inside(0, 1)).toBe(1);
@@ -20,12 +20,12 @@ describe("an acceptor", () => {
 
   test("gives out tickets that are all different, in their order, and lets each in by its own", () => {
     const accept = createAcceptor(10, 60_000, start);
-    const tickets = Array.from({ length: 60 }, () => accept(start, 0.5)).filter((ticket) => ticket !== undefined);
+    const tickets = Array.from({ length: 60 }, () => accept.take(start, 0.5)).filter((ticket) => ticket !== undefined);
     expect(tickets).toHaveLength(50);
     expect(tickets.every(({ reserved }) => reserved)).toBe(true);
     const times = tickets.map(({ at }) => at);
     expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
-    for (const at of times) expect(accept(at, 0.5)).toBeUndefined();
+    for (const at of times) expect(accept.take(at, 0.5)).toBeUndefined();
   });
 
   test("promises nothing beyond its horizon: who knocks without end does not use up the time of the others", () => {
@@ -35,11 +35,11 @@ describe("an acceptor", () => {
         (draws) => {
           const accept = createAcceptor(10, 60_000, start);
           for (const random of draws) {
-            const ticket = accept(start, random);
+            const ticket = accept.take(start, random);
             if (ticket) expect(ticket.at).toBeLessThanOrEqual(start + 60_000);
           }
-          expect(accept(start, 0.25)).toEqual({ at: start + 15_000, reserved: false });
-          expect(accept(start + 61_000, 0.5)).toBeUndefined(); // and it is over when they stop
+          expect(accept.take(start, 0.25)).toEqual({ at: start + 15_000, reserved: false });
+          expect(accept.take(start + 61_000, 0.5)).toBeUndefined(); // and it is over when they stop
         },
       ),
       { numRuns: 5 },

@@ -3,6 +3,7 @@ import type { Clock } from "../../ports/clock.js";
 import type { Words } from "../words/words.js";
 import type { Kind } from "./kind.js";
 import { dateOf, type Ledger, reserve } from "./ledger.js";
+import { createShares } from "./shares.js";
 
 /** When somebody who was refused may come, by the monotonic clock: at a time that nobody else has, or, beyond the horizon, at any. */
 export interface Ticket {
@@ -10,29 +11,54 @@ export interface Ticket {
   readonly reserved: boolean;
 }
 
+/** Lets in no more than so many in a second. */
+export interface Acceptor {
+  /** Holds a place for who comes, or answers with a ticket. `address`: `undefined` if it is not known. */
+  take(now: number, random: number, address?: string): Ticket | undefined;
+  /** Who had a place was not let in. `unknown`: nobody knows who it was, for its credentials were no good. */
+  giveBack(now: number, address: string | undefined, unknown: boolean): void;
+}
+
 /**
- * Lets in no more than so many in a second, and answers with a ticket for each that is one too many. Tickets reach
- * no further ahead than `horizonMs`, so that those who knock without end do not use up the time of those who listen.
+ * Lets in no more than `perSecond`, fairly among addresses: see `shares`. Tickets reach no further ahead than `horizonMs`, so that
+ * those who knock without end do not use up the time of those who listen.
  */
-export function createAcceptor(
-  perSecond: number,
-  horizonMs: number,
-  start: number,
-): (now: number, random: number) => Ticket | undefined {
+export function createAcceptor(perSecond: number, horizonMs: number, start: number): Acceptor {
   const burst = Math.max(1, perSecond);
   const capacity: RateLimit = { burst, perMs: (burst / perSecond) * 1_000 };
+  const spacingMs = 1_000 / perSecond;
+  const shares = createShares(burst, capacity.perMs, horizonMs);
   let bucket = fullBucket(capacity, start);
   let ledger: Ledger = { freeAt: 0 };
-  return (now, random) => {
-    const taken = take(capacity, bucket, now);
-    if (taken.at <= now) {
-      bucket = taken.bucket;
-      return undefined;
-    }
-    const ticket = reserve(ledger, taken.at, perSecond);
-    if (ticket.at > now + horizonMs) return { at: Math.ceil(now + horizonMs * random), reserved: false };
+
+  /** How many may be let in now, in all. */
+  function left(now: number): number {
+    return Math.min(burst, bucket.tokens + Math.max(0, now - bucket.at) / spacingMs);
+  }
+
+  function ticketFor(address: string | undefined, earliest: number, now: number, random: number): Ticket {
+    const ticket = reserve(ledger, earliest, perSecond);
+    const free = (now + horizonMs - ticket.at) / spacingMs;
+    if (free < 0 || !shares.mayBook(address, free, now))
+      return { at: Math.ceil(now + horizonMs * random), reserved: false };
     ledger = ticket.ledger;
+    shares.book(address, ticket.at, now);
     return { at: Math.ceil(ticket.at), reserved: true };
+  }
+
+  return {
+    take(now, random, address) {
+      const taken = take(capacity, bucket, now);
+      if (taken.at > now) return ticketFor(address, taken.at, now, random);
+      if (!shares.mayTake(address, left(now), now)) return ticketFor(address, now + spacingMs, now, random);
+      bucket = taken.bucket;
+      shares.take(address, now);
+      return undefined;
+    },
+    giveBack(now, address, unknown) {
+      bucket = { tokens: Math.min(burst, left(now) + 1), at: now };
+      if (unknown) shares.blame(address, now);
+    },
   };
 }
 
@@ -45,19 +71,26 @@ export interface AcceptSettings {
 /** How far ahead tickets are given out, at least. */
 const leastHorizonMs = 60_000;
 
-/** What who is one too many is refused with, if the server takes only so many in a second. */
-export function createTickets(
+/** A newcomer's place among so many in a second, or what it is refused with. */
+export type Place =
+  | { readonly refusal: Words }
+  | { readonly refusal: undefined; readonly giveBack: (unknown: boolean) => void };
+
+/** Who is let in, if the server takes only so many in a second. */
+export function createPlaces(
   { acceptPerSecond, windowMs = 0 }: AcceptSettings,
   clock: Clock,
-): (kind: Kind) => Words | undefined {
-  if (acceptPerSecond === undefined) return () => undefined;
+): (kind: Kind, address: string | undefined) => Place {
+  if (acceptPerSecond === undefined) return () => ({ refusal: undefined, giveBack: () => {} });
   const acceptor = () => createAcceptor(acceptPerSecond, Math.max(windowMs, leastHorizonMs), clock.monotonic());
   const accept = { stream: acceptor(), "control-stream": acceptor() } satisfies { readonly [K in Kind]: unknown };
-  return (kind) => {
-    const now = clock.monotonic();
-    const ticket = accept[kind](now, clock.random());
-    if (!ticket) return undefined;
+  return (kind, address) => {
+    const ticket = accept[kind].take(clock.monotonic(), clock.random(), address);
+    if (!ticket) {
+      const giveBack = (unknown: boolean) => accept[kind].giveBack(clock.monotonic(), address, unknown);
+      return { refusal: undefined, giveBack };
+    }
     const { at, reserved } = ticket;
-    return { reason: "throttled", retryAt: dateOf(at, clock), reserved, message: "too many at once" };
+    return { refusal: { reason: "throttled", retryAt: dateOf(at, clock), reserved, message: "too many at once" } };
   };
 }
