@@ -1,4 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
+import { createLatest } from "../store/latest.js";
 import { matches, type Selector } from "../who/selector.js";
 import { type AdmittedStream, clientOf, type StreamOfClient } from "./admitted-stream.js";
 
@@ -16,26 +17,36 @@ export interface Away {
 
 /** For so long they are remembered: a session that has not come back by then waits for something else. */
 const rememberMs = 60_000;
-/** So many at most, so that they cost little where clients come and go without end. */
+/** So many at most, so that they cost little where clients come and go without end; and of one user no more than so many. */
 const most = 10_000;
+const mostOfUser = 100;
 
 export function createAway(clock: Clock): Away {
   const clients = new Map<string, StreamOfClient & { readonly leftAt: number }>(); // the first has been away for longest
+  const ofUsers = createLatest<string>((user) => (user === undefined ? most : mostOfUser));
+
+  function remove(key: string): void {
+    const client = clients.get(key);
+    if (!client) return;
+    clients.delete(key);
+    ofUsers.delete(client.who.user, key);
+  }
 
   function forget(now: number): void {
     for (const [key, { leftAt }] of clients) {
       if (clients.size <= most && now - leftAt < rememberMs) return;
-      clients.delete(key);
+      remove(key);
     }
   }
 
   return {
-    came: (admitted) => void clients.delete(keyOf(admitted)),
+    came: (admitted) => remove(keyOf(admitted)),
     left({ stream, who, goodbye }) {
       if (goodbye) return; // it was put out
       const key = keyOf({ stream, who });
-      clients.delete(key);
+      remove(key);
       clients.set(key, { stream, who, leftAt: clock.monotonic() });
+      for (const old of ofUsers.add(who.user, key)) remove(old);
       forget(clock.monotonic());
     },
     find(selector, withinMs, inside) {

@@ -1,13 +1,16 @@
 /** What is told to a reader that waits for it, in order. */
 export interface News<T> {
   tell(item: T): void;
-  /** The next item, or `undefined` if there is none. */
+  /** The next item, or `undefined` if there is none. Of more than a hundred that nobody has taken, the oldest are gone. */
   take(): T | undefined;
   /** Calls `then` once, when there is something to take, or the reader is to look again. Replaces the one before. */
   wait(then: () => void): void;
   /** Lets the reader look again. */
   wake(): void;
 }
+
+/** A reader that does not take them gets the latest. */
+const most = 100;
 
 export function createNews<T>(): News<T> {
   const untaken: T[] = [];
@@ -22,6 +25,7 @@ export function createNews<T>(): News<T> {
   return {
     tell(item) {
       untaken.push(item);
+      if (untaken.length > most) untaken.shift();
       wake();
     },
     take: () => untaken.shift(),

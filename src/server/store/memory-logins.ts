@@ -4,6 +4,9 @@ import type { LoginRequest, LoginResult } from "./store.js";
 /** So many sessions of one user that have left are remembered, so that nobody can fill the memory with names. */
 const mostAbsent = 100;
 
+/** Of so many users all of whose sessions have left; those that left first are forgotten, as if they had never come. */
+const mostAbsentUsers = 100_000;
+
 /** The logins of all users, in memory. */
 export interface MemoryLogins {
   /** How many users are known. */
@@ -16,6 +19,7 @@ export interface MemoryLogins {
 /** @param keepMs how long a session that has left keeps its place in the order of logins */
 export function createMemoryLogins(keepMs: number): MemoryLogins {
   const byUser = new Map<string, Map<string, Login>>();
+  const absentUsers = new Set<string>(); // who left first is the first
   let generations = 0;
 
   function forget(user: string, sessions: Map<string, Login>, now: number): void {
@@ -26,7 +30,21 @@ export function createMemoryLogins(keepMs: number): MemoryLogins {
       sessions.delete(session);
       absent--;
     }
-    if (sessions.size === 0) byUser.delete(user);
+    if (sessions.size === 0) {
+      byUser.delete(user);
+      absentUsers.delete(user);
+    }
+  }
+
+  /** Takes note that a user has nobody inside any more. */
+  function leave(user: string, sessions: ReadonlyMap<string, Login>): void {
+    if ([...sessions.values()].some(({ streams }) => streams > 0)) return;
+    absentUsers.delete(user);
+    absentUsers.add(user);
+    const [first] = absentUsers;
+    if (absentUsers.size <= mostAbsentUsers || first === undefined) return;
+    absentUsers.delete(first);
+    byUser.delete(first);
   }
 
   return {
@@ -45,6 +63,7 @@ export function createMemoryLogins(keepMs: number): MemoryLogins {
         see(sessions, session, { generation, device, label, streams, seenAt: now, lost: false });
         lose(sessions, result.losers);
         byUser.set(user, sessions);
+        absentUsers.delete(user);
       } else if (known) see(sessions, session, { ...known, seenAt: now }); // it knocks: it is not to be forgotten
       return result;
     },
@@ -53,6 +72,7 @@ export function createMemoryLogins(keepMs: number): MemoryLogins {
       const known = sessions?.get(session);
       if (!sessions || known?.generation !== generation) return;
       see(sessions, session, { ...known, streams: Math.max(0, known.streams - 1), seenAt: now });
+      leave(user, sessions);
     },
     sweep(now) {
       for (const [user, sessions] of byUser) forget(user, sessions, now);

@@ -1,3 +1,4 @@
+import { createLatest } from "./latest.js";
 import type { Restriction } from "./store.js";
 
 /** What counts against whom, in memory. Those that are over are dropped when they are looked at. */
@@ -13,8 +14,12 @@ export interface MemoryRestrictions {
   sweep(now: number): void;
 }
 
+/** Of so many verdicts a user is reminded; all guests together of a hundred times as many. Older ones are forgotten. */
+const mostReminders = { user: 100, guests: 10_000 };
+
 export function createMemoryRestrictions(): MemoryRestrictions {
   const byKey = new Map<string, readonly Restriction[]>();
+  const reminders = createLatest<Restriction>((user) => mostReminders[user === undefined ? "guests" : "user"]);
 
   function keep(key: string, left: readonly Restriction[]): void {
     if (left.length > 0) byKey.set(key, left);
@@ -24,8 +29,24 @@ export function createMemoryRestrictions(): MemoryRestrictions {
   function counting(key: string, now: number): readonly Restriction[] {
     const all = byKey.get(key) ?? [];
     const left = all.filter(({ until }) => until === undefined || now < until);
-    if (left.length < all.length) keep(key, left);
+    if (left.length < all.length) {
+      for (const one of all) if (!left.includes(one)) forgetReminder(one);
+      keep(key, left);
+    }
     return left;
+  }
+
+  function forgetReminder(restriction: Restriction): void {
+    if (restriction.reminds) reminders.delete(restriction.reminds.user, restriction);
+  }
+
+  function remove(restriction: Restriction): void {
+    const all = byKey.get(restriction.key) ?? [];
+    forgetReminder(restriction);
+    keep(
+      restriction.key,
+      all.filter((other) => other !== restriction),
+    );
   }
 
   return {
@@ -35,16 +56,13 @@ export function createMemoryRestrictions(): MemoryRestrictions {
     add(restriction, now) {
       const { key, words, once } = restriction;
       const isOther = (old: Restriction) => old.words.reason !== words.reason || old.once !== once;
-      keep(key, [...counting(key, now).filter(isOther), restriction]);
+      const there = counting(key, now);
+      for (const old of there) if (!isOther(old)) forgetReminder(old);
+      keep(key, [...there.filter(isOther), restriction]);
+      if (restriction.reminds) for (const old of reminders.add(restriction.reminds.user, restriction)) remove(old);
     },
     of: (keys, now) => (byKey.size === 0 ? [] : keys.flatMap((key) => counting(key, now))),
-    remove(restriction) {
-      const all = byKey.get(restriction.key) ?? [];
-      keep(
-        restriction.key,
-        all.filter((other) => other !== restriction),
-      );
-    },
+    remove,
     lift(key, now) {
       const all = counting(key, now);
       const left = all.filter(({ once }) => once);

@@ -62,20 +62,36 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
   };
 }
 
-function createBudgets(): Store["take"] {
-  const limiters = new Map<RateLimit, RateLimiterMemory>();
+/** Of each limit, so many budgets are kept at most. Who came least lately is forgotten, and has a full one again. */
+const mostBudgets = 100_000;
 
-  function limiterFor(limit: RateLimit): RateLimiterMemory {
+function createBudgets(): Store["take"] {
+  const limiters = new Map<RateLimit, { readonly limiter: RateLimiterMemory; readonly keys: Set<string> }>();
+
+  function limiterFor(limit: RateLimit) {
     const known = limiters.get(limit);
     if (known) return known;
     const limiter = new RateLimiterMemory({ points: limit.burst, duration: limit.perMs / 1000 });
-    limiters.set(limit, limiter);
-    return limiter;
+    const made = { limiter, keys: new Set<string>() };
+    limiters.set(limit, made);
+    return made;
+  }
+
+  function consume(limit: RateLimit, key: string): Promise<RateLimiterRes> {
+    const { limiter, keys } = limiterFor(limit);
+    keys.delete(key);
+    keys.add(key); // who came least lately is the first
+    const [oldest] = keys;
+    if (keys.size > mostBudgets && oldest !== undefined) {
+      keys.delete(oldest);
+      void limiter.delete(oldest);
+    }
+    return limiter.consume(key);
   }
 
   return async (limit, key) => {
     try {
-      await limiterFor(limit).consume(key);
+      await consume(limit, key);
       return undefined;
     } catch (refusal) {
       // The limiter subtracts dates, and forgets by a timer: where the wall clock was set back, only the latter holds.

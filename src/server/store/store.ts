@@ -12,6 +12,8 @@ export interface Restriction {
   readonly until: number | undefined;
   /** Said once, and then forgotten. */
   readonly once: boolean;
+  /** It only reminds a client of a verdict, this user's or a guest's: of these, a store may keep the latest few of each user. */
+  readonly reminds?: { readonly user: string | undefined } | undefined;
 }
 
 /** How often all tokens of a user were revoked, and when last (epoch ms). */

@@ -24,14 +24,14 @@ export function remindersFor(
   const { user: whole, ...narrower } = selector;
   const wholeUser = whole !== undefined && Object.values(narrower).every((field) => field === undefined);
   const until = at.getTime() + rememberMs;
-  const keys = new Map<string, boolean>();
+  const keys = new Map<string, { readonly once: boolean; readonly user: string | undefined }>();
   for (const admitted of streams) {
     const { user, session } = admitted.who;
     const claim = claimKeyOf(admitted.who);
-    if (claim !== undefined) keys.set(claim, false);
+    if (claim !== undefined) keys.set(claim, { once: false, user });
     else if (heard(admitted)) continue;
-    else if (session !== undefined) keys.set(`session:${session}`, true);
-    else if (wholeUser) keys.set(`user:${user}`, true);
+    else if (session !== undefined) keys.set(`session:${session}`, { once: true, user });
+    else if (wholeUser) keys.set(`user:${user}`, { once: true, user });
   }
-  return [...keys].map(([key, once]) => ({ key, until, once }));
+  return [...keys].map(([key, { once, user }]) => ({ key, until, once, reminds: { user } }));
 }
