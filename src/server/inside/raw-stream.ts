@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
-import { systemClock } from "../../ports/clock.js";
+import { linger } from "./linger.js";
 
 // What is below a call: the HTTP/2 stream, or the HTTP/1.1 connection. The only place that touches it.
 
@@ -55,7 +55,7 @@ function overHttp2(stream: ServerHttp2Stream): RawStream {
         stream.once("finish", () => {
           // A connection that is destroyed takes along what nghttp2 had taken over but not written.
           finished = session !== undefined && !session.destroyed && !session.socket.destroyed;
-          if (!stream.readableEnded) void linger(stream, session);
+          if (!stream.readableEnded) linger(stream);
         });
       }
     },
@@ -69,25 +69,6 @@ function overHttp2(stream: ServerHttp2Stream): RawStream {
     },
   };
   return raw;
-}
-
-const lookAgainMs = 50;
-
-/**
- * A client that never ends its own half would keep an answered call open for ever. It is asked to stop as RFC 9113, section
- * 8.1, says, but only when the answer has left: a reset overtakes whatever still waits in nghttp2's queue.
- */
-async function linger(stream: ServerHttp2Stream, session: ServerHttp2Stream["session"]): Promise<void> {
-  const over = new AbortController();
-  stream.once("close", () => over.abort());
-  while (!stream.destroyed) {
-    await systemClock.sleep(lookAgainMs, over.signal).catch(() => {}); // closed, as it should be
-    if (stream.destroyed || !session || session.destroyed) return;
-    if (stream.sentTrailers !== undefined && (session.state.outboundQueueSize ?? 0) === 0) {
-      stream.close(constants.NGHTTP2_NO_ERROR);
-      return;
-    }
-  }
 }
 
 /** Node gives `contextValues` no response, but it tells of each one that is done (nodejs.org, diagnostics_channel). */
