@@ -27,7 +27,7 @@ export function createAcceptor(perSecond: number, horizonMs: number, start: numb
   const burst = Math.max(1, perSecond);
   const capacity: RateLimit = { burst, perMs: (burst / perSecond) * 1_000 };
   const spacingMs = 1_000 / perSecond;
-  const shares = createShares(burst, capacity.perMs, horizonMs);
+  const shares = createShares(burst, capacity.perMs);
   let bucket = fullBucket(capacity, start);
   let ledger: Ledger = { freeAt: 0 };
 

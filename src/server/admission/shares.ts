@@ -1,3 +1,4 @@
+import { createRecent } from "../store/recent.js";
 import { mayHaveMore } from "./share.js";
 
 /**
@@ -38,10 +39,9 @@ const graceMs = 10_000;
 /**
  * @param most how many there are at once
  * @param fadeMs in this time, as much comes anew as there is at most: what somebody has had fades as fast
- * @param horizonMs how far ahead times are promised
  */
-export function createShares(most: number, fadeMs: number, horizonMs: number): Shares {
-  const shares = new Map<string, Share>(); // who took least lately comes first
+export function createShares(most: number, fadeMs: number): Shares {
+  const shares = createRecent<Share>(mostAddresses);
 
   function of(address: string, now: number): Share {
     const share = shares.get(address) ?? { has: 0, at: now, promised: [], blamedUntil: 0 };
@@ -50,15 +50,6 @@ export function createShares(most: number, fadeMs: number, horizonMs: number): S
     share.at = now;
     while ((share.promised[0] ?? now) < now - graceMs) share.promised.shift();
     return share;
-  }
-
-  function keep(address: string, share: Share): void {
-    shares.delete(address);
-    shares.set(address, share);
-    for (const [oldest, { at }] of shares) {
-      if (shares.size <= mostAddresses && share.at - at < horizonMs + graceMs) return;
-      shares.delete(oldest);
-    }
   }
 
   return {
@@ -73,7 +64,7 @@ export function createShares(most: number, fadeMs: number, horizonMs: number): S
       const share = of(address, now);
       if (isDue(share.promised, now)) share.promised.shift();
       share.has++;
-      keep(address, share);
+      shares.set(address, share);
     },
     mayBook(address, free, now) {
       if (address === undefined) return true;
@@ -84,13 +75,13 @@ export function createShares(most: number, fadeMs: number, horizonMs: number): S
       if (address === undefined) return;
       const share = of(address, now);
       share.promised.push(at);
-      keep(address, share);
+      shares.set(address, share);
     },
     blame(address, now) {
       if (address === undefined) return;
       const share = of(address, now);
       share.blamedUntil = now + blameMs;
-      keep(address, share);
+      shares.set(address, share);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { decideLogin, type Login } from "./login-rule.js";
+import { createRecent } from "./recent.js";
 import type { LoginRequest, LoginResult } from "./store.js";
 
 /** So many sessions of one user that have left are remembered, so that nobody can fill the memory with names. */
@@ -19,7 +20,7 @@ export interface MemoryLogins {
 /** @param keepMs how long a session that has left keeps its place in the order of logins */
 export function createMemoryLogins(keepMs: number): MemoryLogins {
   const byUser = new Map<string, Map<string, Login>>();
-  const absentUsers = new Set<string>(); // who left first is the first
+  const absentUsers = createRecent<true>(mostAbsentUsers, (user) => void byUser.delete(user));
   let generations = 0;
 
   function forget(user: string, sessions: Map<string, Login>, now: number): void {
@@ -39,12 +40,7 @@ export function createMemoryLogins(keepMs: number): MemoryLogins {
   /** Takes note that a user has nobody inside any more. */
   function leave(user: string, sessions: ReadonlyMap<string, Login>): void {
     if ([...sessions.values()].some(({ streams }) => streams > 0)) return;
-    absentUsers.delete(user);
-    absentUsers.add(user);
-    const [first] = absentUsers;
-    if (absentUsers.size <= mostAbsentUsers || first === undefined) return;
-    absentUsers.delete(first);
-    byUser.delete(first);
+    absentUsers.set(user, true);
   }
 
   return {

@@ -4,6 +4,7 @@ import type { RateLimit } from "../../policy/rate-limit.js";
 import { guarded } from "../../ports/guarded.js";
 import { createMemoryLogins } from "./memory-logins.js";
 import { createMemoryRestrictions } from "./memory-restrictions.js";
+import { createRecent, type Recent } from "./recent.js";
 import type { Epoch, Recorded, Store } from "./store.js";
 
 /**
@@ -66,26 +67,20 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
 const mostBudgets = 100_000;
 
 function createBudgets(): Store["take"] {
-  const limiters = new Map<RateLimit, { readonly limiter: RateLimiterMemory; readonly keys: Set<string> }>();
+  const limiters = new Map<RateLimit, { readonly limiter: RateLimiterMemory; readonly keys: Recent<true> }>();
 
   function limiterFor(limit: RateLimit) {
     const known = limiters.get(limit);
     if (known) return known;
     const limiter = new RateLimiterMemory({ points: limit.burst, duration: limit.perMs / 1000 });
-    const made = { limiter, keys: new Set<string>() };
+    const made = { limiter, keys: createRecent<true>(mostBudgets, (key) => void limiter.delete(key)) };
     limiters.set(limit, made);
     return made;
   }
 
   function consume(limit: RateLimit, key: string): Promise<RateLimiterRes> {
     const { limiter, keys } = limiterFor(limit);
-    keys.delete(key);
-    keys.add(key); // who came least lately is the first
-    const [oldest] = keys;
-    if (keys.size > mostBudgets && oldest !== undefined) {
-      keys.delete(oldest);
-      void limiter.delete(oldest);
-    }
+    keys.set(key, true);
     return limiter.consume(key);
   }
 
