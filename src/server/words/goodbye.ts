@@ -33,7 +33,6 @@ export function goodbyesFor(verdict: Verdict, words: Words, now: number): Goodby
 }
 
 function copiesOf({ rawMessage, code, metadata, details }: ConnectError): Goodbyes {
-  const header = [...metadata];
   const encoded = details.map((detail) => {
     if (!("desc" in detail)) return detail;
     const message = create(detail.desc, detail.value);
@@ -41,7 +40,7 @@ function copiesOf({ rawMessage, code, metadata, details }: ConnectError): Goodby
     return Object.freeze({ type: detail.desc.typeName, value, debug: toJson(detail.desc, message) });
   });
   return () => {
-    const error = new ConnectError(rawMessage, code, header);
+    const error = new ConnectError(rawMessage, code, metadata);
     error.details = [...encoded];
     return error;
   };
