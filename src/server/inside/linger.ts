@@ -45,7 +45,10 @@ async function look(): Promise<void> {
 
 function lookAt(stream: ServerHttp2Stream, when: Lingering): void {
   const { destroyed, session, sentTrailers } = stream;
-  if (destroyed || !session || session.destroyed) return forget(stream);
+  if (destroyed || !session || session.destroyed) {
+    forget(stream);
+    return;
+  }
   if (sentTrailers !== undefined && (session.state.outboundQueueSize ?? 0) === 0) {
     forget(stream);
     stream.close(constants.NGHTTP2_NO_ERROR);
