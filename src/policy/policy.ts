@@ -144,7 +144,7 @@ export function decide(
   const windowMs = Math.min(attempt.windowMs ?? 0, maxServerMs);
   const spreadMs = windowMs * attempt.random;
   // A window only ever makes a wait longer.
-  if (Number.isNaN(at) && spreadMs > delayMs && attempt.previousMs === 0 && isLoss(reason)) {
+  if (Number.isNaN(at) && spreadMs > Math.max(0, delayMs) && attempt.previousMs === 0 && isLoss(reason)) {
     const why = `${reason}: in ${seconds(spreadMs)}, spread over the server's window of ${seconds(windowMs)}`;
     return { action: "reconnect", afterMs: spreadMs, why };
   }
