@@ -13,7 +13,7 @@ import { table } from "./report.mjs";
 // misses its bar is printed as such and fails nothing: that is for the reader to judge.
 
 const client = ["size", "herd", "ban", "flap", "twenty", "kick", "memory", "overhead"];
-const server = ["storm", "door", "kick-live", "kick-all", "interceptor"];
+const server = ["storm", "door", "kick-live", "kick-all", "interceptor", "attacks"];
 const names = [...client, ...server];
 
 const { only } = parseArgs({ options: { only: { type: "string" } } }).values;

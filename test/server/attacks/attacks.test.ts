@@ -34,24 +34,28 @@ describe.each(sieges)("through %s, nobody else is hurt by", (gate, attacks) => {
   });
   afterAll(() => siege.close());
 
-  test.each(attacks)("%s", async (_, { run, quick, full }) => {
-    const crowd = await enterCrowd(siege);
-    const connections = await siege.ask("connections");
-    const attacking = run(siege, all ? full : quick);
-    await crowd.isWell();
-    const raws = await attacking;
-    await crowd.isWell();
-    for (const raw of raws) raw.close();
-    await crowd.hearsKicks();
-    await vi.waitFor(async () => expect((await siege.ask("stats")).inside.streams).toBe(1), patience);
-    crowd.close();
-    await vi.waitFor(async () => {
-      expect((await siege.ask("stats")).inside).toEqual({ streams: 0, users: 0, sessions: 0 });
-      expect(await siege.ask("connections")).toBeLessThanOrEqual(connections); // what is left are the guests' own
-    }, patience);
-    expect(await siege.ask("trouble")).toEqual([]);
-    expect(siege.alive).toBe(true);
-  });
+  test.each(attacks)(
+    "%s",
+    async (_, { run, quick, full }) => {
+      const crowd = await enterCrowd(siege);
+      const connections = await siege.ask("connections");
+      const attacking = run(siege, all ? full : quick);
+      await crowd.isWell();
+      const raws = await attacking;
+      await crowd.isWell();
+      for (const raw of raws) raw.close();
+      await crowd.hearsKicks();
+      await vi.waitFor(async () => expect((await siege.ask("stats")).inside.streams).toBe(1), patience);
+      crowd.close();
+      await vi.waitFor(async () => {
+        expect((await siege.ask("stats")).inside).toEqual({ streams: 0, users: 0, sessions: 0 });
+        expect(await siege.ask("connections")).toBeLessThanOrEqual(connections); // what is left are the guests' own
+      }, patience);
+      expect(await siege.ask("trouble")).toEqual([]);
+      expect(siege.alive).toBe(true);
+    },
+    600_000,
+  );
 
   test("an event loop that stands still for two seconds", async () => {
     const crowd = await enterCrowd(siege);
