@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type CallOptions, createClient, createContextValues, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
@@ -18,6 +20,9 @@ import { createFakeClock } from "../../src/testing/index.js";
 import { openVenue, type Venue } from "./venue.js";
 
 // An app's own code, or its store, may never answer for a newcomer.
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 const never = () => new Promise<never>(() => {});
 const unavailable = { reason: "maintenance", message: "temporarily unavailable" };
@@ -74,6 +79,16 @@ describe("an identify that never settles", () => {
     gone.abort();
     await Promise.all([guest.end, answer]);
     await venue.clock.settle();
+    const verdicts = await Promise.all(
+      ["bob", "cat"].map(async (user) => {
+        const selector = { user };
+        await venue.bouncer.kick(selector);
+        return new WeakRef(selector);
+      }),
+    );
+    await venue.clock.settle();
+    collectGarbage();
+    expect(verdicts.filter((verdict) => verdict.deref() !== undefined)).toEqual([]);
     expect([venue.clock.sleepers, venue.failures]).toEqual([0, []]);
     expect(venue.bouncer.stats().refusals.maintenance).toBe(0);
   });
@@ -307,8 +322,8 @@ describe("a unary call that is on its way in", () => {
         return { id: 1 };
       },
     });
-    const answer = async () => {
-      held.on = false;
+    const answer = async (holdNext = false) => {
+      held.on = holdNext;
       for (const each of answers.splice(0)) each();
       await venue.clock.settle();
     };
@@ -322,6 +337,7 @@ describe("a unary call that is on its way in", () => {
       held.on = true;
       const told = say(venue, { user: "ann", epoch: 0 });
       await venue.clock.settle();
+      await answer(true); // the restrictions; its epoch is on the way
       await (verdict === "revoke" ? venue.bouncer.revoke("ann") : venue.bouncer[verdict]({ user: "ann" }));
       await answer();
       const reasons = { kick: "kicked", ban: "banned", supersede: "superseded", revoke: "unauthenticated" } as const;
