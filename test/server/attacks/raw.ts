@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { framesIn, frameType } from "../../wire/frames.js";
 import type { Siege } from "./siege.js";
 
 /** A connection of an attacker: bytes, and nothing that keeps to any rule. */
@@ -39,11 +38,4 @@ export async function connect({ port, tls, httpVersion }: Siege, { reads = true 
     received: () => Buffer.concat(chunks),
     close: () => void socket.destroy(),
   };
-}
-
-/** The error codes of the GOAWAYs in what an HTTP/2 server has sent. */
-export function goawaysIn(received: Buffer): readonly number[] {
-  return framesIn(received)
-    .frames.filter(({ type }) => type === frameType.goaway)
-    .map(({ payload }) => payload.readUInt32BE(4));
 }
