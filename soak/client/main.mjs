@@ -29,10 +29,10 @@ answer({
     Object.fromEntries([...users].map(([user, { logins }]) => [user, logins.map((login) => login.survey())])),
   /** A second login of the same user: one of the two has to go. */
   usurp: ({ user }) => logIn(user),
-  /** After it was put out: by a new session, or a new login of the old one. */
+  /** After it was put out: by a new session, or, where that has ended, a new login of the old one. */
   async welcome({ user, sameSession }) {
     const { logins } = users.get(user);
-    if (sameSession && logins.length === 1) {
+    if (sameSession && logins.length === 1 && newest(user).session.state.status === "ended") {
       newest(user)
         .again()
         .catch((error) => note(`${user}: ${error.stack}`));
