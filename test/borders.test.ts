@@ -160,7 +160,7 @@ describe("a control stream", () => {
     const told = events.find(([type]) => type === "notice")?.[1] as { readonly announced: Disconnect<"superseded"> };
     const { by, message, localized } = told.announced;
     expect(by).toMatch(/^iPad {3}\[31mx{4000,}…$/);
-    expect(message).toMatch(/^line\nline {2}y{4000,}…$/);
+    expect(message).toMatch(/^line\nline\r y{4000,}…$/);
     expect(localized?.locale).toBe("de ");
     expect(localized?.message).toMatch(/^Zeile\nZeile x{4000,}…$/);
     for (const text of [by, message, localized?.message]) expect(text).toHaveLength(4_096);
@@ -289,7 +289,7 @@ describe("an error from outside", () => {
     }
     expect(ways[3]?.localized).toEqual({
       locale: expect.stringMatching(/^afk {3}/),
-      message: expect.stringMatching(/^afk \n \[2J/),
+      message: expect.stringMatching(/^afk\r\n \[2J/),
     });
   });
 
@@ -323,7 +323,7 @@ describe("an error from outside", () => {
       readonly why: string;
       readonly disconnect: Disconnect;
     };
-    expect(told.disconnect.message).toBe("Idle. \nGo  [1mhome");
+    expect(told.disconnect.message).toBe("Idle.\r\nGo  [1mhome");
     expect(told.why).toBe("kicked: Idle. Go [1mhome");
   });
 });

@@ -9,7 +9,7 @@ export const longestText = 4096;
 export function textFrom(given: unknown, lines = false): string {
   const text = String(given);
   const cut = text.length <= longestText ? text : `${text.slice(0, longestText - 1)}…`;
-  return cut.replace(/[\p{Cc}\p{Cs}]/gu, (sign) => (lines && "\n\t".includes(sign) ? sign : " "));
+  return cut.replace(/[\p{Cc}\p{Cs}]/gu, (sign) => (lines && "\r\n\t".includes(sign) ? sign : " "));
 }
 
 const lastDateMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);

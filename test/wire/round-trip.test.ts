@@ -158,7 +158,7 @@ const goodbyes: readonly Goodbye[] = texts.flatMap((message) =>
 );
 
 const text = (maxLength: number) => fc.string({ unit: "binary", maxLength });
-const label = fc.option(text(25), { nil: undefined });
+const anyLabel = fc.option(text(25), { nil: undefined });
 const until = fc.date({
   min: new Date("0001-01-01T00:00:00Z"),
   max: new Date("9999-12-31T23:59:59.999Z"),
@@ -170,14 +170,14 @@ const said = {
   localized: fc.option(fc.record({ locale: text(25), message: text(250) }), { nil: undefined }),
 };
 const anyGoodbye: fc.Arbitrary<Goodbye> = fc.oneof(
-  fc.record({ reason: fc.constant("kicked" as const), code: label, ...said }),
+  fc.record({ reason: fc.constant("kicked" as const), code: anyLabel, ...said }),
   fc.record({
     reason: fc.constant("banned" as const),
     until: fc.option(until, { nil: undefined }),
-    code: label,
+    code: anyLabel,
     ...said,
   }),
-  fc.record({ reason: fc.constant("superseded" as const), by: label, ...said }),
+  fc.record({ reason: fc.constant("superseded" as const), by: anyLabel, ...said }),
   fc.record({
     reason: fc.constantFrom("maintenance" as const, "throttled" as const),
     retryAt: fc.option(retryAt, { nil: undefined }),
@@ -186,9 +186,30 @@ const anyGoodbye: fc.Arbitrary<Goodbye> = fc.oneof(
   fc.record({ reason: fc.constantFrom("unauthenticated" as const, "aborted" as const, "network" as const), ...said }),
 );
 
-/** With the fields that were left out. */
-function complete(goodbye: Goodbye): Goodbye {
-  return { message: "", localized: undefined, ...goodbye } as Goodbye;
+/** With the fields that were left out, and without control characters: in texts for people, lines and tabs are none. */
+function complete({ message = "", localized, ...fields }: Goodbye): Goodbye {
+  const labels = Object.entries(fields).map(([name, value]) => [
+    name,
+    typeof value === "string" ? label(value) : value,
+  ]);
+  return {
+    ...Object.fromEntries(labels),
+    message: prose(message),
+    localized: localized && { locale: label(localized.locale), message: prose(localized.message) },
+  };
+}
+
+function label(given: string): string {
+  return [...given].map((sign) => (isControl(sign) ? " " : sign)).join("");
+}
+
+function prose(given: string): string {
+  return [...given].map((sign) => (isControl(sign) && !/[\r\n\t]/.test(sign) ? " " : sign)).join("");
+}
+
+function isControl(sign: string): boolean {
+  const code = sign.codePointAt(0) ?? 0;
+  return code < 32 || (code >= 127 && code < 160);
 }
 
 /** The error with these details only; with none, what is left is the mirror. Its code tells nothing. */
