@@ -1,3 +1,5 @@
+import { DrainingError } from "farewell/server";
+
 /** What the orchestrator can have a server do. Each verdict answers with its report. */
 export function ordersOf(bouncer, watch) {
   const in_ = (ms) => new Date(Date.now() + ms);
@@ -25,12 +27,18 @@ export function ordersOf(bouncer, watch) {
     expire: ({ user }) => bouncer.expire({ user }),
     throttle: ({ user, forMs }) => bouncer.throttle({ user }, { retryAt: in_(forMs) }),
     announce: ({ forMs }) => bouncer.announce({ all: true }, { reason: "maintenance" }, in_(forMs)),
-    /** Puts out all, and lets newcomers in again when it is over. */
+    /** Puts out all, and lets newcomers in again when it is over. Where that goes on already, as at the end of the process, it is enough. */
     async drain({ overMs, backMs }) {
-      const report = await bouncer.drain({ overMs, backAt: in_(overMs + backMs), signal: opening.signal });
-      opening.abort();
-      opening = new AbortController();
-      return report;
+      const own = opening;
+      try {
+        const report = await bouncer.drain({ overMs, backAt: in_(overMs + backMs), signal: own.signal });
+        opening = new AbortController();
+        own.abort();
+        return report;
+      } catch (error) {
+        if (error instanceof DrainingError) return undefined;
+        throw error;
+      }
     },
   };
 }
