@@ -3,6 +3,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import { systemClock } from "../../ports/clock.js";
+import { after } from "../../ports/timer.js";
 import { linger } from "./linger.js";
 
 // What is below a call: the HTTP/2 stream, or the HTTP/1.1 connection. The only place that touches it.
@@ -40,6 +42,12 @@ export function rawStreamOf(request: RawRequest): RawStream {
   return "stream" in request ? overHttp2(request.stream) : overHttp1(request);
 }
 
+/**
+ * A reset leaves at once, unless the connection takes nothing any more, such as that of a machine that sleeps: then the stream is
+ * let go without. Not sooner, for destroyed in the same turn it may end Node itself, with all that waits to be sent.
+ */
+const resetWithinMs = 250;
+
 function overHttp2(stream: ServerHttp2Stream): RawStream {
   const { session } = stream;
   let finished = false;
@@ -65,7 +73,11 @@ function overHttp2(stream: ServerHttp2Stream): RawStream {
     cut() {
       // INTERNAL_ERROR is what ASP.NET's HttpContext.Abort() sends; CANCEL would read like the client's own abort.
       const code = raw.flushed ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR;
-      if (!stream.destroyed) stream.close(code);
+      if (stream.destroyed) return;
+      stream.close(code);
+      const gone = new AbortController();
+      stream.once("close", () => gone.abort());
+      after(systemClock, resetWithinMs, gone.signal, () => stream.destroy());
     },
   };
   return raw;
