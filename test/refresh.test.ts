@@ -321,3 +321,24 @@ describe("a refresh that hangs", () => {
     session.close();
   });
 });
+
+test("who turns out to be signed out while the server is away is signed out, and was not lost to the network", async () => {
+  const { clock, server } = world;
+  const { session, chat, events } = world.start({
+    refresh: async () => false,
+    expiresAt: () => new Date(world.tokenEndsAt),
+    rateLimit: false,
+  });
+  const stream = collect(chat.subscribe({}));
+  await clock.settle();
+  server.streams[0]?.send(1);
+  await clock.settle();
+  server.refuse = () => unavailable();
+  server.streams[0]?.end(unavailable());
+  await clock.advance(600_000);
+  expect(disconnectOf(await stream.end)).toMatchObject({ reason: "unauthenticated", said: false });
+  expect(payloads(events, "ended")).toMatchObject([
+    { disconnect: { reason: "unauthenticated", message: "signed out" } },
+  ]);
+  expect(session.state).toMatchObject({ status: "ended", disconnect: { reason: "unauthenticated" } });
+});

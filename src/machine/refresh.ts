@@ -18,11 +18,12 @@ export function refreshed(before: State, _: unknown, rules: Rules, moment: Momen
   return schedule({ ...state, bucket: refund }, outage, decision, rules, moment);
 }
 
-/** Nobody is signed in any more. */
+/** Nobody is signed in any more. Where the server had refused the credentials, it was the server who said so. */
 export function refused(state: State, { disconnect: local, why }: InputOf<"refused">): Step {
   const { phase } = state;
   if (phase.status === "ended") return stay(state);
-  return ended(state, phase.status === "refreshing" ? phase.outage.disconnect : local, why);
+  const known = phase.status === "refreshing" ? phase.outage.disconnect : local;
+  return ended(state, known.reason === local.reason ? known : local, why);
 }
 
 function ended(state: State, disconnect: Disconnect, why: string, events: readonly SessionEvent[] = []): Step {

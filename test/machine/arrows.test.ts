@@ -48,6 +48,7 @@ const refreshing: Phase = {
   refund: { tokens: 5, at: now },
 };
 const paused: Phase = { status: "paused", outage, why: "offline", refresh: false };
+const expired = disconnect("unauthenticated", { said: true, source: "status" });
 const ended: Phase = { status: "ended", disconnect: banned, why: "banned: Bye" };
 const closed: Phase = { status: "closed" };
 
@@ -396,9 +397,27 @@ const rows: readonly Row[] = [
   },
   {
     name: "refreshing ── refused ──▶ ended",
+    before: stateOf({
+      phase: { ...refreshing, outage: { ...outage, disconnect: expired } },
+      streams: [stream(1)],
+      queue: [1],
+    }),
+    input: { type: "refused", disconnect: disconnect("unauthenticated"), why: "unauthenticated: signed out" },
+    after: { phase: { status: "ended", disconnect: expired, why: "unauthenticated: signed out" } },
+    events: ["ended"],
+    effects: ["abort refresh", "stop 1"],
+  },
+  {
+    name: "refreshing in an outage ── refused ──▶ ended, and not by the outage",
     before: stateOf({ phase: refreshing, streams: [stream(1)], queue: [1] }),
     input: { type: "refused", disconnect: disconnect("unauthenticated"), why: "unauthenticated: signed out" },
-    after: { phase: { status: "ended", disconnect: network, why: "unauthenticated: signed out" } },
+    after: {
+      phase: {
+        status: "ended",
+        disconnect: { reason: "unauthenticated", said: false },
+        why: "unauthenticated: signed out",
+      },
+    },
     events: ["ended"],
     effects: ["abort refresh", "stop 1"],
   },
