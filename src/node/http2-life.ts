@@ -1,5 +1,6 @@
 import {
   type ClientHttp2Session,
+  type ClientHttp2Stream,
   type ClientSessionOptions,
   connect,
   constants,
@@ -67,6 +68,7 @@ export function beginLife(rules: Http2Rules, watcher: Http2Watcher, inUse: () =>
 
   session.on("error", end);
   session.on("close", () => end());
+  session.on("stream", refuse);
   session.on("goaway", (_code: number, _last: number, debug?: Uint8Array) => {
     if (debug && tooManyPings.equals(debug)) watcher.tooManyPings();
     if (phase === "over") return;
@@ -126,6 +128,12 @@ export function beginLife(rules: Http2Rules, watcher: Http2Watcher, inUse: () =>
     rest,
     end,
   };
+}
+
+/** No call asks for what a server pushes. It would end the process with an error of its own, when the connection is lost. */
+function refuse(pushed: ClientHttp2Stream): void {
+  pushed.on("error", () => {});
+  pushed.close(constants.NGHTTP2_REFUSED_STREAM);
 }
 
 /** What calls wait for until a connection is made: it is, or it could not be made. */

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { ClientHttp2Stream } from "node:http2";
+import { type ClientHttp2Stream, constants, createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
@@ -100,4 +101,27 @@ test("a call that is made as a PING has had no answer goes out on a new connecti
   const said = messages.next().catch(() => chat.say({}));
   await link.clock.advance(45_000);
   expect(await said).toMatchObject({ id: 1 });
+});
+
+test("what a server pushes is refused, and ends no process when the connection is cut", async () => {
+  const server = own(createServer());
+  const pushed = new Promise<number>((resolve) => {
+    server.on("stream", (stream) => {
+      stream.pushStream({ ":path": "/pushed" }, (_, push) => {
+        push.on("error", () => {}).on("close", () => resolve(push.rstCode ?? 0));
+        push.respond();
+        push.write("news");
+        stream.respond();
+        stream.end("{}");
+      });
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const authority = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const connections = own(createConnections({ ...rules, authority, clock: createFakeClock() }));
+  const stream = await connections.request("POST", "/chat.v1.ChatService/Say", json, {});
+  stream.end("{}").resume();
+  await once(stream, "close");
+  expect(await pushed).toBe(constants.NGHTTP2_REFUSED_STREAM);
+  connections.close();
 });
