@@ -1,4 +1,9 @@
-import type { ClientHttp2Stream, ClientSessionRequestOptions, OutgoingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Stream,
+  type ClientSessionRequestOptions,
+  constants,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import type { ConnectionState } from "../ports/connection-state.js";
 import { beginLife, type Http2Rules, type Http2Watcher } from "./http2-life.js";
 import { lost } from "./lost.js";
@@ -31,20 +36,27 @@ export type RequestOptions = Omit<ClientSessionRequestOptions, "signal">;
 
 /** Opens a connection. */
 export function openConnection(rules: Http2Rules, watcher: Http2Watcher): Http2Connection {
-  let streams = 0;
+  const streams = new Set<ClientHttp2Stream>();
   let waiting = 0;
-  const life = beginLife(rules, watcher, () => streams + waiting);
+  const life = beginLife(rules, watcher, () => streams.size + waiting);
   const { session, pulse } = life;
+
+  // What stands in line would do so until the last stream there has ended, and then not go out.
+  session.on("goaway", () => {
+    for (const stream of streams) {
+      if (stream.state.state === constants.NGHTTP2_STREAM_STATE_IDLE) stream.destroy(lost("it takes no more calls"));
+    }
+  });
 
   /** A server that allows none at all is asked all the same, or it would be asked by one connection after the other. */
   function free(): number {
     if (life.phase === "connecting") return Number.POSITIVE_INFINITY;
-    return Math.max(1, session.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY) - streams;
+    return Math.max(1, session.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY) - streams.size;
   }
 
   function send(headers: OutgoingHttpHeaders, options: RequestOptions): ClientHttp2Stream {
     const stream = session.request(headers, options);
-    streams++;
+    streams.add(stream);
     pulse.watch();
     return attend(stream, {
       heard: pulse.heard,
@@ -53,7 +65,7 @@ export function openConnection(rules: Http2Rules, watcher: Http2Watcher): Http2C
         return gone ? (life.failure ?? lost("it was closed")) : undefined;
       },
       closed() {
-        streams--;
+        streams.delete(stream);
         life.rest();
       },
     });
@@ -65,7 +77,7 @@ export function openConnection(rules: Http2Rules, watcher: Http2Watcher): Http2C
       if (phase === "connecting") return phase;
       if (phase === "over") return failure ? "error" : "closed";
       if (pulse.verifying) return "verifying";
-      return streams > 0 ? "open" : "idle";
+      return streams.size > 0 ? "open" : "idle";
     },
     get takes() {
       return life.phase === "connecting" || (life.phase === "taking" && !session.closed && !session.destroyed);
@@ -74,7 +86,7 @@ export function openConnection(rules: Http2Rules, watcher: Http2Watcher): Http2C
       return free() - waiting;
     },
     get load() {
-      return streams + waiting;
+      return streams.size + waiting;
     },
     async call(headers, options, crowded) {
       waiting++;

@@ -2,6 +2,7 @@ import { constants } from "node:http2";
 import { createClient as createConnectClient } from "@connectrpc/connect";
 import { expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
+import { disconnectOf } from "../../src/index.js";
 import { startChatServer } from "./chat-server.js";
 import { leaveNothing, patience } from "./leave-nothing.js";
 import { ourLinkTo } from "./our-links.js";
@@ -95,4 +96,15 @@ test("a server that wants fewer PINGs gets them every five minutes at most", asy
   const said = chat.say({});
   await vi.waitFor(() => expect(link.connection()).toBe("verifying"), { ...patience, interval: 0 });
   expect(await said).toMatchObject({ id: 1 });
+});
+
+test("what stands in line on a connection that is going fails at once, as network, and the next call finds a new one", async () => {
+  const { server, chat, heard } = await crowd(1, 1, { maxConnections: 1 });
+  await vi.waitFor(() => expect(heard()).toBe(1), patience);
+  const said = chat.say({}).catch(disconnectOf);
+  await new Promise(setImmediate); // by then it has been handed to Node
+  server.goaway();
+  expect(await said).toMatchObject({ reason: "network" });
+  expect(await chat.say({})).toMatchObject({ id: 1 });
+  expect(server.open()).toBe(1);
 });
