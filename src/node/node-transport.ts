@@ -29,7 +29,10 @@ export interface NodeConnection {
 /** A transport that knows its connections. */
 export interface NodeTransport extends Transport {
   readonly connection: NodeConnection;
-  /** Cuts all connections. Calls under way, and later ones, fail with FailedPrecondition, and no session sends them again. */
+  /**
+   * Cuts all connections. Calls under way, and later ones, fail with FailedPrecondition, and no session sends them again. Over HTTP/1.1,
+   * those under way fail as if the connection had been lost, and an agent of the app's is left alone.
+   */
   close(): void;
 }
 
@@ -74,7 +77,7 @@ function overHttp2({ protocol = "connect", ...options }: Http2TransportOptions):
 
 function overHttp1({ protocol = "connect", ...options }: Http1TransportOptions): NodeTransport {
   const given = options.nodeOptions?.agent;
-  const agent = given instanceof Agent ? given : createAgent(options.baseUrl.startsWith("https:"));
+  const agent = given instanceof Agent ? given : createAgent(new URL(options.baseUrl).protocol === "https:");
   let closed = false;
   const refuse: Interceptor = (next) => (request) => {
     if (closed) throw closedError();

@@ -19,7 +19,7 @@ test.each(["2", "1.1"] as const)("over TLS, calls go through by HTTP/%s, with No
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const options = { baseUrl: `https://127.0.0.1:${port}`, nodeOptions: { rejectUnauthorized: false } };
+  const options = { baseUrl: `HTTPS://127.0.0.1:${port}`, nodeOptions: { rejectUnauthorized: false } };
   const transport = own(nodeTransport({ ...options, httpVersion }));
   expect(await createClient(ChatService, transport).say({})).toMatchObject({ id: 1 });
   await vi.waitFor(() => expect(transport.connection.state()).toBe("idle"), patience);
