@@ -39,7 +39,7 @@ export function rawRequestOf(request: unknown): RawRequest | undefined {
 }
 
 export function rawStreamOf(request: RawRequest): RawStream {
-  return "stream" in request ? overHttp2(request.stream) : overHttp1(request);
+  return "stream" in request ? overHttp2(request.stream, request.headers) : overHttp1(request);
 }
 
 /**
@@ -48,13 +48,16 @@ export function rawStreamOf(request: RawRequest): RawStream {
  */
 const resetWithinMs = 250;
 
-function overHttp2(stream: ServerHttp2Stream): RawStream {
+function overHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeaders = {}): RawStream {
   const { session } = stream;
+  // gRPC's last words are in the trailers; those of the others stand before, and whoever has read them may not wait for more.
+  const inTrailers = !/^application\/(connect\+|grpc-web)/.test(headers["content-type"] ?? "");
   let finished = false;
+  let written = false;
   const raw: RawStream = {
     peer: session?.socket?.remoteAddress,
     get flushed() {
-      return finished && stream.sentTrailers !== undefined;
+      return finished && (stream.sentTrailers !== undefined || (written && !inTrailers));
     },
     onGone(listener) {
       if (stream.destroyed) queueMicrotask(listener);
@@ -63,6 +66,7 @@ function overHttp2(stream: ServerHttp2Stream): RawStream {
         stream.once("finish", () => {
           // A connection that is destroyed takes along what nghttp2 had taken over but not written.
           finished = session !== undefined && !session.destroyed && !session.socket.destroyed;
+          written = !stream.closed; // a client that has left ends it, too
           if (!stream.readableEnded) linger(stream);
         });
       }
