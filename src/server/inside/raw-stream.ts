@@ -78,9 +78,9 @@ function overHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeaders = {})
       // INTERNAL_ERROR is what ASP.NET's HttpContext.Abort() sends; CANCEL would read like the client's own abort.
       const code = raw.flushed ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR;
       if (stream.destroyed) return;
-      stream.close(code);
       const gone = new AbortController();
       stream.once("close", () => gone.abort());
+      stream.close(code);
       after(systemClock, resetWithinMs, gone.signal, () => stream.destroy());
     },
   };
