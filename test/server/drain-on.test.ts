@@ -312,6 +312,24 @@ test("waits for a drain that somebody else has begun, and then goes on with its 
   expect(venue.failures).toEqual([]);
 });
 
+test("drains by itself where the drain that somebody else has begun is called off, so that nobody is left untold", async () => {
+  const venue = openVenue();
+  const guests = [venue.enter({ user: "ann" }), venue.enter({ user: "bob" }), venue.enter({ user: "eve" })];
+  await venue.clock.settle();
+  const opening = new AbortController();
+  void venue.bouncer.drain({ overMs: 60_000, signal: opening.signal });
+  await venue.clock.settle();
+  drainOn([signal], venue.bouncer);
+  emit();
+  await venue.clock.settle();
+  expect(guests.map(({ told }) => told?.reason)).toEqual(["maintenance", undefined, undefined]);
+  opening.abort();
+  await venue.clock.settle();
+  expect(guests.map(({ told }) => told?.reason)).toEqual(["maintenance", "maintenance", "maintenance"]);
+  expect(venue.bouncer.stats().draining).toBe(true);
+  expect(exit.mock.calls).toEqual([[0]]);
+});
+
 test("does nothing any more after its removal, and listens to nothing", async () => {
   const venue = openVenue();
   const off = drainOn([signal, "SIGHUP"], venue.bouncer, { onDrained: () => {} });

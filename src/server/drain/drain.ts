@@ -41,7 +41,7 @@ export interface Drain {
   start(options?: DrainOptions): Promise<Report>;
   /**
    * The same for a process that is to end: it goes on if the store does not record it. Where another drain goes on, that is the
-   * one, unless it still waits for the store.
+   * one, unless it still waits for the store, or is called off.
    */
   last(options: DrainOptions): Promise<LastReport>;
   /** How far the last one is, or how it ended. */
@@ -95,8 +95,12 @@ export function createDrain(parts: DrainParts): Drain {
     },
     async last(options) {
       const other = current;
-      if (other && (await hasBegun(other, clock))) return { ...(await other.report), recorded: true };
-      const withinMs = other ? 0 : recordWithinMs; // the other one has waited for the store
+      const begun = other !== undefined && (await hasBegun(other, clock));
+      if (begun) {
+        const report = await other.report;
+        if (current === other) return { ...report, recorded: true };
+      } // it was called off: who is still inside has to be told
+      const withinMs = other && !begun ? 0 : recordWithinMs; // the other one has waited for the store
       let isRecorded = () => false;
       const { report } = begin(checkDrainOptions(options, settings.forceAfterMs), async (...what) => {
         const recording = await verdicts.recordWithin(withinMs, ...what);
