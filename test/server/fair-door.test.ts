@@ -198,6 +198,34 @@ describe("what a server takes in a second", () => {
   });
 });
 
+/** When the last of so many users behind one address is in, who come again at the time that they are told. */
+function lastIn(users: number, perSecond: number, strangerEveryMs?: number): number {
+  const acceptor = createAcceptor(perSecond, 60_000, 0);
+  const due = Array.from({ length: users }, () => 0);
+  const late = Array.from({ length: users }, (_, index) => index / users);
+  let inside = 0;
+  for (let now = 0; now < 3_600_000; now += 10) {
+    const knocks = strangerEveryMs !== undefined && now % strangerEveryMs === 0;
+    if (knocks && !acceptor.take(now, 0.5, "office")) acceptor.giveBack(now, "office", true);
+    for (const [user, at] of due.entries()) {
+      if (at > now) continue;
+      const ticket = acceptor.take(now, late[user] ?? 0, "office");
+      due[user] = ticket ? ticket.at : Number.POSITIVE_INFINITY;
+      if (!ticket && ++inside === users) return now;
+    }
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+test.each([
+  [50, 1_000],
+  [10, 1_000],
+  [4, 1_000],
+])("one whose token has run out keeps nobody out who shares its address, of %i a second", (perSecond, everyMs) => {
+  const alone = lastIn(500, perSecond);
+  expect(lastIn(500, perSecond, everyMs)).toBeLessThan(1.5 * alone);
+});
+
 describe("the shares of addresses", () => {
   test("are kept for 100,000 at most: a million addresses push out who came least lately, and that only forgives", () => {
     const shares = createShares(4, 1_000);
@@ -214,6 +242,7 @@ describe("the shares of addresses", () => {
     shares.take("ann", 0);
     expect(shares.mayTake("ann", 1, 0)).toBe(false);
     expect(shares.mayTake("ann", 1, 3_100)).toBe(true);
+    shares.take("bob", 0);
     shares.blame("bob", 0);
     expect(shares.mayTake("bob", 1, 59_999)).toBe(false);
     expect(shares.mayTake("bob", 1, 60_000)).toBe(true);

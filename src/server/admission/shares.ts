@@ -14,7 +14,7 @@ export interface Shares {
   mayBook(address: string | undefined, free: number, now: number): boolean;
   /** It was promised a time. */
   book(address: string | undefined, at: number, now: number): void;
-  /** Who came from there was nobody: no time is promised there for a while, and one place is left to others. */
+  /** Who came from there was nobody: where most are, no time is promised there for a while, and one place is left to others. */
   blame(address: string | undefined, now: number): void;
 }
 
@@ -24,13 +24,15 @@ interface Share {
   at: number;
   /** The times that it was promised and has not come by, in order. */
   readonly promised: number[];
-  blamedUntil: number;
+  /** How many have come from there lately, and of how many of them nobody knows who they were. */
+  came: number;
+  unknown: number;
 }
 
 /** Of so many addresses shares are kept at most; who took least lately is forgotten first, and that only forgives. */
 const mostAddresses = 100_000;
 
-/** How long an address is remembered from which nobody came whom the app knows. */
+/** How long it is remembered who came from an address. One whose token has run out is to do no harm to a whole company. */
 const blameMs = 60_000;
 
 /** A promise is kept for so long: a client is a little late. */
@@ -44,9 +46,12 @@ export function createShares(most: number, fadeMs: number): Shares {
   const shares = createRecent<Share>(mostAddresses);
 
   function of(address: string, now: number): Share {
-    const share = shares.get(address) ?? { has: 0, at: now, promised: [], blamedUntil: 0 };
-    const has = share.has * Math.exp(-Math.max(0, now - share.at) / fadeMs);
+    const share = shares.get(address) ?? { has: 0, at: now, promised: [], came: 0, unknown: 0 };
+    const passedMs = Math.max(0, now - share.at);
+    const has = share.has * Math.exp(-passedMs / fadeMs);
     share.has = has < 0.05 ? 0 : has;
+    share.came *= Math.exp(-passedMs / blameMs);
+    share.unknown *= Math.exp(-passedMs / blameMs);
     share.at = now;
     while ((share.promised[0] ?? now) < now - graceMs) share.promised.shift();
     return share;
@@ -55,21 +60,22 @@ export function createShares(most: number, fadeMs: number): Shares {
   return {
     mayTake(address, left, now) {
       if (address === undefined) return true;
-      const { has, promised, blamedUntil } = of(address, now);
-      if (isDue(promised, now) && left >= Math.min(2, most)) return true;
-      return mayHaveMore(now < blamedUntil ? has + 1 : has, left);
+      const share = of(address, now);
+      if (isDue(share.promised, now) && left >= Math.min(2, most)) return true;
+      return mayHaveMore(isBlamed(share) ? share.has + 1 : share.has, left);
     },
     take(address, now) {
       if (address === undefined) return;
       const share = of(address, now);
       if (isDue(share.promised, now)) share.promised.shift();
       share.has++;
+      share.came++;
       shares.set(address, share);
     },
     mayBook(address, free, now) {
       if (address === undefined) return true;
-      const { promised, blamedUntil } = of(address, now);
-      return now >= blamedUntil && mayHaveMore(promised.length, free);
+      const share = of(address, now);
+      return !isBlamed(share) && mayHaveMore(share.promised.length, free);
     },
     book(address, at, now) {
       if (address === undefined) return;
@@ -80,10 +86,15 @@ export function createShares(most: number, fadeMs: number): Shares {
     blame(address, now) {
       if (address === undefined) return;
       const share = of(address, now);
-      share.blamedUntil = now + blameMs;
+      share.unknown++;
       shares.set(address, share);
     },
   };
+}
+
+/** Most of those who came lately were nobody: one of them is remembered for `blameMs`. */
+function isBlamed({ came, unknown }: Share): boolean {
+  return unknown > Math.exp(-1) && 2 * unknown > came;
 }
 
 function isDue([first = Number.POSITIVE_INFINITY]: readonly number[], now: number): boolean {
