@@ -32,7 +32,7 @@ export interface DrainOnOptions extends Omit<DrainOptions, "backAt" | "signal"> 
  * `overMs` and `forceAfterMs` together. When the last streams are ended, new unary calls are refused with `maintenance`, and those
  * that are worked on are waited for, for `forceAfterMs`. A second signal ends the process at once. Clients are told all the same
  * where the store fails, or does not answer within a second: all is over two seconds after `overMs` and `forceAfterMs` at the
- * latest. Returns the removal.
+ * latest. A drain that goes on already, begun by hand, is waited for as long as it takes. Returns the removal.
  *
  * @throws TypeError that names the option
  * @example
