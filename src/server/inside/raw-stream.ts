@@ -3,8 +3,6 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
-import { systemClock } from "../../ports/clock.js";
-import { after } from "../../ports/timer.js";
 import { linger } from "./linger.js";
 
 // What is below a call: the HTTP/2 stream, or the HTTP/1.1 connection. The only place that touches it.
@@ -42,12 +40,6 @@ export function rawStreamOf(request: RawRequest): RawStream {
   return "stream" in request ? overHttp2(request.stream, request.headers) : overHttp1(request);
 }
 
-/**
- * A reset leaves at once, unless the connection takes nothing any more, such as that of a machine that sleeps: then the stream is
- * let go without. Not sooner, for destroyed in the same turn it may end Node itself, with all that waits to be sent.
- */
-const resetWithinMs = 250;
-
 function overHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeaders = {}): RawStream {
   const { session } = stream;
   // gRPC's last words are in the trailers; those of the others stand before, and whoever has read them may not wait for more.
@@ -77,11 +69,7 @@ function overHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeaders = {})
     cut() {
       // INTERNAL_ERROR is what ASP.NET's HttpContext.Abort() sends; CANCEL would read like the client's own abort.
       const code = raw.flushed ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR;
-      if (stream.destroyed) return;
-      const gone = new AbortController();
-      stream.once("close", () => gone.abort());
-      stream.close(code);
-      after(systemClock, resetWithinMs, gone.signal, () => stream.destroy());
+      if (!stream.destroyed) stream.close(code);
     },
   };
   return raw;
