@@ -126,14 +126,15 @@ export async function openHouse({ name, users, folder, startedAt, log }) {
     get server() {
       return server;
     },
-    /** Asks the server of now, and the next one where that has ended meanwhile. */
+    /** Asks the server of now, and the next one where that was ended meanwhile. */
     async ask(order, args) {
       for (;;) {
         await birth;
+        const asked = server;
         try {
-          return await server.ask(order, args);
+          return await asked.ask(order, args);
         } catch (error) {
-          if (!(error instanceof Gone)) throw error;
+          if (!(error instanceof Gone) || (asked === server && !expected)) throw error;
           await dying; // it is being replaced
           await sleep(50);
         }

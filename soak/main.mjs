@@ -59,7 +59,7 @@ async function open(name) {
 }
 
 for (let phase = 0; phase === 0 || minute() < minutes; phase++) {
-  await Promise.all(houses.map((one) => live(one, phase)));
+  await Promise.all(houses.map((one) => live(one, phase))).catch((error) => log.violation(error.stack));
   if (log.violations.length > 0) break; // the last events are those that matter
 }
 figures.judge();

@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { promised } from "./promised.mjs";
 
+/** No verdict depends on speed: whoever has not answered by then stands still. */
+const answerWithinMs = 240_000;
+
 /** All that were started and have not ended. */
 const alive = new Set();
 
@@ -45,9 +48,14 @@ export async function start(program, config, told) {
   return {
     ...(await ready.promise),
     exited,
-    /** Has it do something. Rejects with `Gone` where it ends before it answers. */
+    /** Has it do something. Rejects with `Gone` where it ends before it answers, and fails where it never does. */
     ask(order, args = {}) {
       const { promise, resolve, reject } = promised();
+      const late = setTimeout(
+        () => reject(new Error(`${program} has not answered to "${order}" in ${answerWithinMs} ms`)),
+        answerWithinMs,
+      );
+      promise.catch(() => {}).finally(() => clearTimeout(late));
       if (!child.connected) reject(new Gone("it has ended"));
       else {
         const id = orders++;
