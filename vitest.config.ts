@@ -21,7 +21,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: "100%", // by default one core stays idle, which on two is half the time
     // Nets, for a busy machine: what a test waits for comes sooner, and what must not come is not waited for.
-    testTimeout: 120_000,
+    testTimeout: process.env.FAREWELL_RUNS === "all" ? 600_000 : 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
   },
