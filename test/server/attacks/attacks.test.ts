@@ -13,7 +13,8 @@ import { besiege, type Siege } from "./siege.js";
 // come back: a stream or a connection of theirs that is lost, or a call that is not answered, fails the test. How much each
 // attack costs, `npm run bench -- --only attacks` tells.
 
-const plain: readonly GateName[] = ["connect-node h2", "connect-node h1"];
+/** Thousands of each, which takes many minutes. */
+const inFull = process.env.FAREWELL_ATTACKS === "full";
 const others = ["connect-node h2 tls", "connect-node h1 tls", "fastify h2", "fastify h1", "express h1"] as const;
 const calls = Object.entries<Attack>(callAttacks);
 
@@ -21,7 +22,7 @@ function attacksOn(gate: GateName): readonly (readonly [string, Attack])[] {
   return [...Object.entries<Attack>(gate.includes("h2") ? http2Attacks : http1Attacks), ...calls];
 }
 
-/** Each attack on one plain server, and on the others, unless all runs are made, a part: a different one on each. Those are small. */
+/** Each attack on one plain server, and on the others, unless all runs are made, a part: a different one on each. */
 const sieges: readonly (readonly [GateName, readonly (readonly [string, Attack])[]])[] = [
   ["connect-node h2", attacksOn("connect-node h2")],
   ["connect-node h1", [...Object.entries<Attack>(http1Attacks), ...someOf(calls)]],
@@ -40,7 +41,7 @@ describe.each(sieges)("through %s, nobody else is hurt by", (gate, attacks) => {
     async (_, { run, quick, full }) => {
       const crowd = await enterCrowd(siege);
       const connections = await siege.ask("connections");
-      const attacking = run(siege, all && plain.includes(gate) ? full : quick);
+      const attacking = run(siege, inFull ? full : quick);
       await crowd.isWell();
       const raws = await attacking;
       await crowd.isWell();
