@@ -1,5 +1,6 @@
 import type { Clock } from "../../ports/clock.js";
 import { guarded } from "../../ports/guarded.js";
+import { within } from "../../ports/timer.js";
 import type { Closing } from "../admission/closing.js";
 import type { Audit } from "../audit/audit.js";
 import type { Registry } from "../inside/registry.js";
@@ -120,18 +121,12 @@ interface Current {
 
 /** Whether a drain gets past the store in time. */
 async function hasBegun({ begun, report }: Current, clock: Clock): Promise<boolean> {
-  const timer = new AbortController();
-  const enough = clock.sleep(recordWithinMs, timer.signal).then(
-    () => false,
-    () => false, // it is not waited for any more
-  );
-  const failed = report.then(
+  const over = report.then(
     () => true,
     () => false,
   );
-  const answer = await Promise.race([begun.then(() => true), failed, enough]);
-  timer.abort();
-  return answer;
+  const either = Promise.race([begun.then(() => true), over]);
+  return (await within(recordWithinMs, either, clock)) ?? false;
 }
 
 /** Records what is decided. Rejects where nothing is to be done without that. */

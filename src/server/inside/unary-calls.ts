@@ -1,4 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
+import { within } from "../../ports/timer.js";
 import type { RawStream } from "./raw-stream.js";
 
 /** What has come of unary calls that were waited for. */
@@ -30,10 +31,7 @@ export function createUnaryCalls(clock: Clock): UnaryCalls {
     },
     async finish(withinMs) {
       const awaited = [...inFlight];
-      const timer = new AbortController();
-      const enough = clock.sleep(withinMs, timer.signal).catch(() => {}); // rejects only when not wanted any more
-      await Promise.race([Promise.all(awaited), enough]);
-      timer.abort();
+      await within(withinMs, Promise.all(awaited), clock);
       const unfinished = awaited.filter((call) => inFlight.has(call)).length;
       return { finished: awaited.length - unfinished, unfinished };
     },

@@ -1,4 +1,5 @@
 import { functionOr, invalid, numberIn, oneOf } from "../../check/invalid.js";
+import { within } from "../../ports/timer.js";
 import { dateOf } from "../admission/ledger.js";
 import { type Bouncer, partsOf } from "../bouncer.js";
 import type { LastReport } from "../drain/drain.js";
@@ -75,10 +76,11 @@ export function drainOn(
   };
   /** Unary calls are served until the last streams are being ended: by plan, or sooner if nobody is left. */
   const finishCalls = async (draining: Promise<LastReport>, absence: Absence): Promise<UnaryOutcome> => {
-    const timer = new AbortController();
-    const planned = clock.sleep(overMs, timer.signal).catch(() => {}); // rejects only when not wanted any more
-    await Promise.race([draining.catch(() => {}), planned]);
-    timer.abort();
+    await within(
+      overMs,
+      draining.catch(() => {}),
+      clock,
+    );
     closing.closeForAll(() => announcementOf(absence, clock));
     return await calls.finish(forceAfterMs);
   };

@@ -1,4 +1,5 @@
 import type { Clock } from "../../ports/clock.js";
+import { within } from "../../ports/timer.js";
 import type { AdmittedStream } from "../inside/admitted-stream.js";
 import { eventOf } from "../words/event-of.js";
 import { type Goodbyes, goodbyesFor } from "../words/goodbye.js";
@@ -39,10 +40,7 @@ export function createEvict(controlStreams: ControlStreams, clock: Clock): Evict
     const explain = new Set(messengers);
     const telling = tellThenForce(messengers, how.goodbyes, how.forceAfterMs, clock);
     if (messengers.length + witnesses.length > 0) {
-      const timer = new AbortController();
-      const headStart = clock.sleep(headStartMs, timer.signal).catch(() => {}); // all were told before
-      await (witnesses.length > 0 ? headStart : Promise.race([telling, headStart]));
-      timer.abort();
+      await (witnesses.length > 0 ? clock.sleep(headStartMs) : within(headStartMs, telling, clock));
     }
     const others = streams.filter((admitted) => !explain.has(admitted));
     const [told, rest] = await Promise.all([telling, cut(others, how.goodbyes, clock)]);

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { Clock } from "../../ports/clock.js";
+import { within } from "../../ports/timer.js";
 import type { AdmittedStream, Ending } from "../inside/admitted-stream.js";
 import type { Goodbyes } from "../words/goodbye.js";
 
@@ -25,7 +26,7 @@ export async function tellThenForce(
     // Of ten thousand the first would hear of it only after the last was told, if it were one turn of the event loop.
     if (index % tellAtOnce === tellAtOnce - 1) await turn();
   }
-  await within(streams, forceAfterMs, clock);
+  await goneWithin(forceAfterMs, streams, clock);
   return await cut(streams, goodbyes, clock);
 }
 
@@ -33,7 +34,7 @@ export async function tellThenForce(
 export async function cut(streams: readonly AdmittedStream[], goodbyes: Goodbyes, clock: Clock): Promise<Ended> {
   const left = streams.filter(({ life }) => !life.aborted);
   for (const admitted of left) admitted.cut(admitted.goodbye ?? goodbyes());
-  await within(left, goneWithinMs, clock);
+  await goneWithin(goneWithinMs, left, clock);
   const endings = streams.map(
     async (admitted) => [admitted, admitted.life.aborted ? await admitted.gone : "failed"] as const,
   );
@@ -41,11 +42,7 @@ export async function cut(streams: readonly AdmittedStream[], goodbyes: Goodbyes
 }
 
 /** Resolves when all are gone, or when the time is up. */
-async function within(streams: readonly AdmittedStream[], ms: number, clock: Clock): Promise<void> {
-  const timer = new AbortController();
-  const gone = Promise.all(streams.map(({ gone }) => gone));
-  if (streams.some(({ life }) => !life.aborted)) {
-    await Promise.race([gone, clock.sleep(ms, timer.signal).catch(() => {})]); // rejects only when not wanted any more
-  }
-  timer.abort();
+async function goneWithin(ms: number, streams: readonly AdmittedStream[], clock: Clock): Promise<void> {
+  if (streams.every(({ life }) => life.aborted)) return;
+  await within(ms, Promise.all(streams.map(({ gone }) => gone)), clock);
 }

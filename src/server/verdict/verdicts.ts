@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../ports/clock.js";
+import { guarded } from "../../ports/guarded.js";
+import { within } from "../../ports/timer.js";
 import type { Audit } from "../audit/audit.js";
 import { type AdmittedStream, clientOf, type Ending, type StreamOfClient } from "../inside/admitted-stream.js";
 import type { Away } from "../inside/away.js";
@@ -118,25 +120,19 @@ export function createVerdicts(parts: VerdictParts): Verdicts {
   const recordWithin: Verdicts["recordWithin"] = async (ms, ...what) => {
     const { entry, verdict, matched } = draft(...what);
     const failed = (error: unknown) => audit.failure(error, "the store failed: what is carried out is not recorded");
-    let outcome: "none" | "recorded" | "failed" = "none";
-    const recording = (async () => {
-      try {
-        await store.record(entry);
-        outcome = "recorded";
-      } catch (error) {
-        outcome = "failed";
-        failed(error);
-      }
-    })();
-    const timer = new AbortController();
-    const enough = clock.sleep(ms, timer.signal).then(
-      () => outcome === "none" && failed(new Error(`not recorded within ${ms} ms`)),
-      () => {}, // it has answered
+    let recorded = false;
+    const recording = guarded(async () => {
+      await store.record(entry);
+      recorded = true;
+    }, failed);
+    const answered = await within(
+      ms,
+      recording.then(() => true),
+      clock,
     );
-    await Promise.race([recording, enough]);
-    timer.abort();
+    if (!answered) failed(new Error(`not recorded within ${ms} ms`));
     audit.verdict(verdict, matched);
-    return { verdict, isRecorded: () => outcome === "recorded" };
+    return { verdict, isRecorded: () => recorded };
   };
 
   /** What could not be known when the verdict was recorded: who did not hear it. */
