@@ -20,11 +20,11 @@ import {
 import { toConnectError } from "../src/server/index.js";
 import type { Attached } from "../src/session/extension.js";
 import { createFakeClock, type FakeClock } from "../src/testing/index.js";
+import type { HandedTo, In } from "./handed.js";
 import { collect, createInMemoryServer, type InMemoryServer } from "./in-memory.js";
 
 // Whatever an app hands in may be async, and may fail: it is told of, and in nobody's way.
 
-type Callback = (...args: never[]) => unknown;
 /** Handed in for what it is, and not to be called: or, as a transport, with an error that is a stream's own affair. */
 type Opaque =
   | readonly unknown[]
@@ -36,31 +36,17 @@ type Opaque =
   | { readonly kind: string } // of a descriptor
   | NonNullable<SessionOptions["clock"]>;
 
-/** The paths of all functions in what is handed in: `""` for a function itself. */
-type In<T> = T extends Opaque
-  ? never
-  : T extends Callback
-    ? ""
-    : T extends object
-      ? { [K in keyof T & string]-?: `.${K}${In<NonNullable<T[K]>>}` }[keyof T & string]
-      : never;
-
-/** All that can be handed to one of the functions, by the name of the function. */
-type HandedTo<M> = {
-  [N in keyof M & string]: M[N] extends (...args: infer A) => unknown ? `${N}${In<A[number]>}` : never;
-}[keyof M & string];
-
 /**
  * All callbacks of the public types: one that is added to them has no case below, and does not compile. `useStream` has its
  * own tests, with React; `farewell/node` gets none.
  */
 type Handed =
-  | HandedTo<Omit<typeof client, "createClient">> // which gets what `createSession` gets
-  | HandedTo<typeof browser>
-  | HandedTo<typeof controlStream>
-  | `session.${HandedTo<Session>}`
-  | `call${In<StreamCallOptions>}`
-  | `unary call${In<Pick<StreamCallOptions, "onHeader" | "onTrailer">>}`
+  | HandedTo<Omit<typeof client, "createClient">, Opaque> // which gets what `createSession` gets
+  | HandedTo<typeof browser, Opaque>
+  | HandedTo<typeof controlStream, Opaque>
+  | `session.${HandedTo<Session, Opaque>}`
+  | `call${In<StreamCallOptions, Opaque>}`
+  | `unary call${In<Pick<StreamCallOptions, "onHeader" | "onTrailer">, Opaque>}`
   | "an extension"
   | `extension.${keyof Attached}`
   | "the removal of extension.watch";

@@ -14,12 +14,12 @@ import {
   memoryStore,
   type Store,
 } from "../../src/server/index.js";
+import type { HandedTo } from "../handed.js";
 import { createFakeStream } from "./fake-stream.js";
 import { openVenue, type Venue } from "./venue.js";
 
 // Whatever an app hands in may be async, and may fail: it is told of, and in nobody's way.
 
-type Callback = (...args: never[]) => unknown;
 /** Handed in for what it is, and not to be called. A clock is asked and not told, and can answer at once alone. */
 type Opaque =
   | readonly unknown[]
@@ -30,25 +30,11 @@ type Opaque =
   | server.Stream
   | NonNullable<BouncerOptions["clock"]>;
 
-/** The paths of all functions in what is handed in: `""` for a function itself. */
-type In<T> = T extends Opaque
-  ? never
-  : T extends Callback
-    ? ""
-    : T extends object
-      ? { [K in keyof T & string]-?: `.${K}${In<NonNullable<T[K]>>}` }[keyof T & string]
-      : never;
-
-/** All that can be handed to one of the functions, by the name of the function. */
-type HandedTo<M> = {
-  [N in keyof M & string]: M[N] extends (...args: infer A) => unknown ? `${N}${In<A[number]>}` : never;
-}[keyof M & string];
-
 /** All callbacks of the public types: one that is added to them has no case below, and does not compile. */
 type Handed =
-  | HandedTo<typeof server>
-  | `bouncer.${HandedTo<Omit<Bouncer, "interceptor">>}`
-  | `store.${HandedTo<Store>}`
+  | HandedTo<typeof server, Opaque>
+  | `bouncer.${HandedTo<Omit<Bouncer, "interceptor">, Opaque>}`
+  | `store.${HandedTo<Store, Opaque>}`
   | "what store.subscribe answers with";
 
 const own = new Error("own");

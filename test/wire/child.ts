@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
+import { programOf } from "./program.js";
 import type { HttpVersion } from "./script.js";
 
 export interface ChildOptions {
@@ -37,8 +37,7 @@ export async function startChild({ httpVersion, intervalMs = 20, port = 0 }: Chi
     stdio: ["pipe", "inherit", "inherit", "ipc"],
   });
   const exited = once(child, "exit");
-  program ??= build();
-  child.stdin?.end(program);
+  child.stdin?.end(programOf(new URL("child-server.ts", import.meta.url)));
   const [first] = await Promise.race([once(child, "message"), exited]);
   if (child.pid === undefined || !isListening(first)) throw new Error(`the child server did not start: ${first}`);
   return {
@@ -56,21 +55,6 @@ export async function startChild({ httpVersion, intervalMs = 20, port = 0 }: Chi
 }
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-
-let program: string | undefined;
-
-/** child-server.ts as JavaScript: Node 20 runs no TypeScript. */
-function build(): string {
-  const { outputFiles } = buildSync({
-    entryPoints: [fileURLToPath(new URL("child-server.ts", import.meta.url))],
-    bundle: true,
-    format: "esm",
-    packages: "external",
-    platform: "node",
-    write: false,
-  });
-  return outputFiles.map(({ text }) => text).join("");
-}
 
 function isListening(message: unknown): message is Listening {
   return typeof message === "object" && message !== null && "port" in message && typeof message.port === "number";

@@ -4,7 +4,7 @@ import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { controlStream } from "../../src/control-stream/index.js";
 import { ControlStreamService } from "../../src/gen/farewell/v1/control_stream_pb.js";
@@ -13,7 +13,7 @@ import { collect } from "../in-memory.js";
 import { someOf } from "../runs.js";
 import { pick, seeded } from "../seeded.js";
 import { type Client, type ClientName, clients, linkTo } from "./clients.js";
-import { patience } from "./leave-nothing.js";
+import { leaveNothingUnhandled, patience } from "./leave-nothing.js";
 import { disconnect, message, retryInfo, secondsOf, text } from "./rpc-details.js";
 import type { End, Script } from "./script.js";
 import { startScriptedServer } from "./scripted-server.js";
@@ -23,13 +23,7 @@ import { stepsOf } from "./steps.js";
 // The same promise as in hostile-servers.test.ts, over real sockets: servers in bytes, of which each seed is another one. What
 // went out is compared with the time that has passed, however long that was.
 
-const unhandled: unknown[] = [];
-const note = (error: unknown) => void unhandled.push(error);
-for (const event of ["unhandledRejection", "uncaughtException"] as const) process.on(event, note);
-
-afterEach(() => {
-  expect(unhandled.splice(0)).toEqual([]);
-});
+leaveNothingUnhandled();
 
 const names = Object.keys(clients) as ClientName[];
 const limit = { burst: 2, perMs: 100 };

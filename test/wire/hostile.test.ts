@@ -1,13 +1,13 @@
 import { createClient } from "@connectrpc/connect";
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ChatService } from "../../examples/gen/chat/v1/chat_pb.js";
 import { createSession, method, type PolicyFunction } from "../../src/index.js";
 import { collect, listen } from "../in-memory.js";
 import { runsOf } from "../runs.js";
 import { type Client, type ClientName, clients, linkTo } from "./clients.js";
 import { headersFrame } from "./frames.js";
-import { patience } from "./leave-nothing.js";
+import { leaveNothingUnhandled, patience } from "./leave-nothing.js";
 import { disconnect, errorInfo, message, text } from "./rpc-details.js";
 import type { End, Script } from "./script.js";
 import { startScriptedServer } from "./scripted-server.js";
@@ -17,14 +17,8 @@ import { stepsOf } from "./steps.js";
 // Servers, and what calls itself one, that send whatever comes to their mind. No session may hear a verdict in it that
 // was not said to its end, and each stream ends once.
 
-const unhandled: unknown[] = [];
-const note = (error: unknown) => void unhandled.push(error);
-for (const event of ["unhandledRejection", "uncaughtException"] as const) process.on(event, note);
-
 // Not `leaveNothing`: an HTTP/2 session of Node's that has read garbage keeps its socket.
-afterEach(() => {
-  expect(unhandled.splice(0)).toEqual([]);
-});
+leaveNothingUnhandled();
 
 const names = Object.keys(clients) as ClientName[];
 const cut: End = { kind: "fin" };

@@ -52,6 +52,17 @@ export function leaveNothing(): <T extends Closeable>(thing: T) => T {
   };
 }
 
+/** For the top of a test file whose sockets may be left behind: fails what left a rejection or an exception unhandled. */
+export function leaveNothingUnhandled(): void {
+  const unhandled: unknown[] = [];
+  for (const event of ["unhandledRejection", "uncaughtException"] as const) {
+    process.on(event, (error: unknown) => void unhandled.push(error));
+  }
+  afterEach(() => {
+    expect(unhandled.splice(0)).toEqual([]);
+  });
+}
+
 /** For `vi.waitFor`: a safety net, never a measure. */
 export const patience = { timeout: 60_000, interval: 1 };
 

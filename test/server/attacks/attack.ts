@@ -1,11 +1,9 @@
 import { setImmediate as turn } from "node:timers/promises";
-import type { HttpVersion } from "../../wire/script.js";
 import type { Raw } from "./raw.js";
 import type { Siege } from "./siege.js";
 
 /** One way to hurt a server. */
 export interface Attack {
-  readonly over: readonly HttpVersion[];
   /** What is tried, in plain words. */
   readonly tries: string;
   /** How many of them, where it is quick; and all of it. */
@@ -14,6 +12,9 @@ export interface Attack {
   /** Resolves when all was tried, with the connections that stay: they belong to it. */
   run(siege: Siege, tries: number): Promise<readonly Raw[]>;
 }
+
+/** What no URL can hold as a host. */
+export const badHosts = ["[", "a b", "x:99999", "%"] as const;
 
 /** Does it so many times; after each hundred the others of this process have their turn. */
 export async function repeat(tries: number, work: (index: number) => Promise<unknown> | undefined): Promise<void> {

@@ -8,8 +8,6 @@ import type { Siege } from "./siege.js";
 
 // Attacks by calls, and by connections without any: the same over both versions of HTTP.
 
-const both = ["1.1", "2"] as const;
-
 /** A connection with a call whose body has so far this much, and does not end unless it is said to. */
 async function call(siege: Siege, method: string, body: Uint8Array, fields: Fields = {}, end = false): Promise<Raw> {
   if (siege.httpVersion === "2") {
@@ -45,7 +43,6 @@ function bomb(encoding: "gzip" | "br"): Buffer {
 
 function zipBomb(encoding: "gzip" | "br", kind: "unary" | "stream"): Attack {
   return {
-    over: both,
     tries: `${kind === "unary" ? "unary calls" : "streams"} whose message is 16 MB once it is unpacked (${encoding})`,
     quick: 1,
     full: 20,
@@ -74,21 +71,18 @@ async function answered(raw: Raw): Promise<void> {
 
 export const callAttacks = {
   "slow bodies of unary calls": {
-    over: both,
     tries: "connections with a unary call whose body does not end",
     quick: 50,
     full: 1_000,
     run: (siege, tries) => each(tries, () => call(siege, "Say", Buffer.of(0x0a))),
   },
   "slow bodies of streams": {
-    over: both,
     tries: "connections with a stream whose first message does not end",
     quick: 50,
     full: 1_000,
     run: (siege, tries) => each(tries, () => call(siege, "Subscribe", Buffer.of(0, 0, 0))),
   },
   "a length of 4 GB": {
-    over: both,
     tries: "connections with a message that says it has 4 GB, of which 64 kB come",
     quick: 20,
     full: 100,
@@ -100,14 +94,12 @@ export const callAttacks = {
       ),
   },
   "half-open sockets": {
-    over: both,
     tries: "connections on which nothing is ever said",
     quick: 100,
     full: 2_000,
     run: (siege, tries) => each(tries, () => connect({ ...siege, tls: false })),
   },
   expectations: {
-    over: both,
     tries: "calls that wait for 100 Continue, and never send their body",
     quick: 50,
     full: 1_000,
@@ -118,7 +110,6 @@ export const callAttacks = {
   "zip bombs, stream, gzip": zipBomb("gzip", "stream"),
   "zip bombs, stream, brotli": zipBomb("br", "stream"),
   "session names": {
-    over: both,
     tries: "streams that are left at once, each with a name of a session of its own",
     quick: 200,
     full: 4_000,

@@ -1,14 +1,11 @@
-import { type Attack, each, persist, repeat } from "./attack.js";
+import { type Attack, badHosts, each, persist, repeat } from "./attack.js";
 import { headOf } from "./calls.js";
 import { connect } from "./raw.js";
 
 // Attacks below the calls, over HTTP/1.1.
 
-const hosts = ["[", "a b", "x:99999", "%"];
-
 export const http1Attacks = {
   "slow headers": {
-    over: ["1.1"],
     tries: "connections with headers that do not end",
     quick: 50,
     full: 1_000,
@@ -20,7 +17,6 @@ export const http1Attacks = {
       }),
   },
   "endless headers": {
-    over: ["1.1"],
     tries: "headers of 1 kB, one after the other, on a request that never gets further",
     quick: 500,
     full: 10_000,
@@ -32,7 +28,6 @@ export const http1Attacks = {
       ),
   },
   pipelining: {
-    over: ["1.1"],
     tries: "calls in one write, without waiting for an answer",
     quick: 200,
     full: 4_000,
@@ -44,7 +39,6 @@ export const http1Attacks = {
       }),
   },
   "pipelined streams": {
-    over: ["1.1"],
     tries: "streams in one write on a connection: the first never ends, so the others wait",
     quick: 50,
     full: 1_000,
@@ -56,7 +50,6 @@ export const http1Attacks = {
       }),
   },
   "readers that never read": {
-    over: ["1.1"],
     tries: "connections with a stream that nobody reads",
     quick: 10,
     full: 100,
@@ -74,7 +67,6 @@ export const http1Attacks = {
       }),
   },
   "responses for requests": {
-    over: ["1.1"],
     tries: "lines of a 100 Continue where a request belongs",
     quick: 100,
     full: 2_000,
@@ -86,7 +78,6 @@ export const http1Attacks = {
       ),
   },
   "an authority that is none": {
-    over: ["1.1"],
     tries: "calls with a Host that no URL can hold, or without one",
     quick: 50,
     full: 1_000,
@@ -95,7 +86,7 @@ export const http1Attacks = {
       const old = headOf("Say", {}).replace("HTTP/1.1", "HTTP/1.0").replace("host: 127.0.0.1\r\n", "");
       const last = await connect(siege);
       await last.write(old);
-      await repeat(tries, (index) => raw.write(headOf("Say", { host: hosts[index % hosts.length] ?? "" })));
+      await repeat(tries, (index) => raw.write(headOf("Say", { host: badHosts[index % badHosts.length] ?? "" })));
       return [raw, last];
     },
   },

@@ -1,7 +1,7 @@
 import { frame, frameType, headersFrame, preface, rstStream, windowUpdate } from "../../wire/frames.js";
 import type { Fields } from "../../wire/script.js";
 import { envelope } from "../../wire/status.js";
-import { type Attack, each, persist, repeat } from "./attack.js";
+import { type Attack, badHosts, each, persist, repeat } from "./attack.js";
 import { connect, type Raw } from "./raw.js";
 import type { Siege } from "./siege.js";
 
@@ -58,79 +58,53 @@ const settingsOf = (...pairs: readonly (readonly [number, number])[]) => {
 const initialWindowSize = 4;
 const continuationType = 9;
 
+/** Writes of one kind without end, on a new connection where the server has closed the one before. */
+function flood(bytes: (count: number) => Buffer, options = {}): Attack["run"] {
+  return (siege, tries) => persist(tries, () => connectHttp2(siege, undefined, options), bytes);
+}
+
 export const http2Attacks = {
   "rapid reset": {
-    over: ["2"],
     tries: "HEADERS and RST_STREAM in one write",
     quick: 400,
     full: 3_000,
-    run: (siege, tries) =>
-      persist(
-        tries,
-        () => connectHttp2(siege),
-        (n) => Buffer.concat([subscribeFrames(id(n)), rstStream(id(n), cancel)]),
-      ),
+    run: flood((n) => Buffer.concat([subscribeFrames(id(n)), rstStream(id(n), cancel)])),
   },
   "CONTINUATION flood": {
-    over: ["2"],
     tries: "CONTINUATION frames of 16 kB without an end",
     quick: 200,
     full: 4_000,
-    run: (siege, tries) =>
-      persist(
-        tries,
-        () => connectHttp2(siege),
-        (n) => {
-          const name = Buffer.from(`x-${n}`);
-          const field = Buffer.concat([
-            Buffer.from([0x10, name.length]),
-            name,
-            Buffer.from([127, 0x81, 0x7e]),
-            Buffer.alloc(16_256, 97),
-          ]);
-          const first = frame(frameType.headers, 0, 1, callFrame(1, "Subscribe").subarray(9));
-          return n === 0 ? first : frame(continuationType, 0, 1, field);
-        },
-      ),
+    run: flood((n) => {
+      const name = Buffer.from(`x-${n}`);
+      const field = Buffer.concat([
+        Buffer.from([0x10, name.length]),
+        name,
+        Buffer.from([127, 0x81, 0x7e]),
+        Buffer.alloc(16_256, 97),
+      ]);
+      const first = frame(frameType.headers, 0, 1, callFrame(1, "Subscribe").subarray(9));
+      return n === 0 ? first : frame(continuationType, 0, 1, field);
+    }),
   },
   "SETTINGS flood": {
-    over: ["2"],
     tries: "SETTINGS frames",
     quick: 2_000,
     full: 40_000,
-    run: (siege, tries) =>
-      persist(
-        tries,
-        () => connectHttp2(siege),
-        () => frame(frameType.settings, 0, 0, settingsOf([initialWindowSize, 65_535], [3, 100])),
-      ),
+    run: flood(() => frame(frameType.settings, 0, 0, settingsOf([initialWindowSize, 65_535], [3, 100]))),
   },
   "PING flood": {
-    over: ["2"],
     tries: "PING frames",
     quick: 2_000,
     full: 40_000,
-    run: (siege, tries) =>
-      persist(
-        tries,
-        () => connectHttp2(siege),
-        () => frame(frameType.ping, 0, 0, Buffer.alloc(8)),
-      ),
+    run: flood(() => frame(frameType.ping, 0, 0, Buffer.alloc(8))),
   },
   "PING flood, answers not read": {
-    over: ["2"],
     tries: "PING frames, whose answers nobody reads",
     quick: 5_000,
     full: 100_000,
-    run: (siege, tries) =>
-      persist(
-        tries,
-        () => connectHttp2(siege, undefined, { reads: false }),
-        () => frame(frameType.ping, 0, 0, Buffer.alloc(8)),
-      ),
+    run: flood(() => frame(frameType.ping, 0, 0, Buffer.alloc(8)), { reads: false }),
   },
   "slow headers": {
-    over: ["2"],
     tries: "connections with headers that do not end",
     quick: 50,
     full: 1_000,
@@ -143,7 +117,6 @@ export const http2Attacks = {
       }),
   },
   "streams without end on a connection": {
-    over: ["2"],
     tries: "streams that stay, on one connection",
     quick: 300,
     full: 3_000,
@@ -154,7 +127,6 @@ export const http2Attacks = {
     },
   },
   "windows of 0": {
-    over: ["2"],
     tries: "streams whose messages have no room to be sent",
     quick: 100,
     full: 1_000,
@@ -165,7 +137,6 @@ export const http2Attacks = {
     },
   },
   "readers that never read": {
-    over: ["2"],
     tries: "connections with a stream that nobody reads, with windows that never close",
     quick: 10,
     full: 100,
@@ -177,18 +148,15 @@ export const http2Attacks = {
       }),
   },
   "an authority that is none": {
-    over: ["2"],
     tries: "calls with an authority that no URL can hold, or without one",
     quick: 50,
     full: 1_000,
     async run(siege, tries) {
       const raw = await connectHttp2(siege);
       await repeat(tries, (index) =>
-        raw.write(subscribeFrames(id(index), { ":authority": authorities[index % authorities.length] ?? "" })),
+        raw.write(subscribeFrames(id(index), { ":authority": badHosts[index % badHosts.length] ?? "" })),
       );
       return [raw];
     },
   },
 } as const satisfies { readonly [name: string]: Attack };
-
-const authorities = ["[", "a b", "x:99999", "%"];

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { buildSync } from "esbuild";
+import { programOf } from "../../wire/program.js";
 import type { HttpVersion } from "../../wire/script.js";
 import type { Answered, Order, Orders, Ready, SiegeOptions } from "./orders.js";
 
@@ -27,8 +27,7 @@ export async function besiege(options: SiegeOptions): Promise<Siege> {
   exited.then(() => {
     alive = false;
   });
-  program ??= build();
-  child.stdin?.end(program);
+  child.stdin?.end(programOf(new URL("besieged-server.ts", import.meta.url)));
   const [ready] = (await Promise.race([once(child, "message"), exited])) as [Ready];
   if (ready?.port === undefined) throw new Error(`the server did not start: ${ready}`);
   const waiting = new Map<number, (answer: unknown) => void>();
@@ -57,19 +56,4 @@ export async function besiege(options: SiegeOptions): Promise<Siege> {
       await exited;
     },
   };
-}
-
-let program: string | undefined;
-
-/** besieged-server.ts as JavaScript: Node 20 runs no TypeScript. */
-function build(): string {
-  const { outputFiles } = buildSync({
-    entryPoints: ["test/server/attacks/besieged-server.ts"],
-    bundle: true,
-    format: "esm",
-    packages: "external",
-    platform: "node",
-    write: false,
-  });
-  return outputFiles.map(({ text }) => text).join("");
 }
