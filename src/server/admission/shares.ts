@@ -29,7 +29,7 @@ interface Share {
   unknown: number;
 }
 
-/** Of so many addresses shares are kept at most; who took least lately is forgotten first, and that only forgives. */
+/** Of so many addresses shares are kept at most, and of half of them for certain; to be forgotten only forgives. */
 const mostAddresses = 100_000;
 
 /** How long it is remembered who came from an address. One whose token has run out is to do no harm to a whole company. */

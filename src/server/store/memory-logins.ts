@@ -5,7 +5,7 @@ import type { LoginRequest, LoginResult } from "./store.js";
 /** So many sessions of one user that have left are remembered, so that nobody can fill the memory with names. */
 const mostAbsent = 100;
 
-/** Of so many users all of whose sessions have left; those that left first are forgotten, as if they had never come. */
+/** Of so many users at most, all of whose sessions have left, and of the latest half for certain. The others have never come. */
 const mostAbsentUsers = 100_000;
 
 /** The logins of all users, in memory. */

@@ -63,7 +63,7 @@ export function memoryStore(options: { readonly rememberLoginsMs?: number } = {}
   };
 }
 
-/** Of each limit, so many budgets are kept at most. Who came least lately is forgotten, and has a full one again. */
+/** Of each limit, so many budgets are kept at most, and the latest half for certain. Who is forgotten has a full one again. */
 const mostBudgets = 100_000;
 
 function createBudgets(): Store["take"] {
